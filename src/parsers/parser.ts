@@ -1,0 +1,135 @@
+/**
+ * What a parser is: two pure functions over one exchange. `readRequest` reads the request body; `start`, `chunk` and
+ * `finish` fold the response. No clock, no environment, no I/O, and no throw on any input.
+ */
+import type {
+  Api,
+  Choice,
+  MissingReason,
+  Message,
+  Operation,
+  Part,
+  ToolDefinition,
+  Usage,
+} from "../types.ts";
+
+/** What the route and the request line tell. */
+export interface RouteInfo {
+  provider: string;
+  api: Api;
+  operation: Operation;
+  /** Model or deployment named in the path, URL-decoded. */
+  pathModel?: string;
+  /** Behind a gateway whose path names it: who answers. */
+  upstreamProvider?: string;
+}
+
+export interface RequestInput {
+  route: RouteInfo;
+  /** Path with query, as sent. */
+  path: string;
+  /** Lower-cased names; only those of the allow-list in `providers/headers.ts`. */
+  headers: Readonly<Record<string, string>>;
+  /** The JSON body, or the text fields of a form as an object; `undefined` when there was none or it did not parse. */
+  body: unknown;
+}
+
+/** What a request says. Content is complete here; the privacy gate comes later. */
+export interface ParsedRequest {
+  model?: string;
+  /** Everything of the request that is neither content nor model: temperature, max_tokens, tool_choice, …, as sent. */
+  parameters: Record<string, unknown>;
+  system?: Part[];
+  messages?: Message[];
+  tools?: ToolDefinition[];
+  /** The app asked for a stream. */
+  stream?: boolean;
+  /** Overrides the operation of the route where only the body tells. */
+  operation?: Operation;
+}
+
+export interface ResponseInput {
+  route: RouteInfo;
+  status: number;
+  /** Lower-cased names; only those of the allow-list in `providers/headers.ts`. */
+  headers: Readonly<Record<string, string>>;
+  request: ParsedRequest;
+  /** Characters of content that the whole answer may keep; beyond it facts are still read. */
+  contentLimit: number;
+}
+
+/**
+ * One unit of a response body, after framing.
+ * `body`: the whole body was one JSON value. `event`: one value of a stream (an SSE event, an NDJSON line, an element of
+ * a JSON array, an event-stream message), `name` its SSE `event:` or event-stream `:event-type`.
+ * `text`: the whole body was text that is no JSON. `event` values that are no JSON come as `{ kind: "event", text }`.
+ */
+export type Frame =
+  | { kind: "body"; value: unknown }
+  | { kind: "event"; value: unknown; name?: string }
+  | { kind: "event-text"; text: string; name?: string }
+  | { kind: "text"; text: string }
+  | { kind: "binary"; bytes: number; mimeType?: string };
+
+/** What a frame carried, as bits, so that no object is made per chunk. */
+export const FRAME_NOTHING = 0;
+/** Output of the model: text, reasoning, a refusal or a tool call. Starts the first-token clock. */
+export const FRAME_OUTPUT = 1;
+/** The model has finished: what the app does with the stream from here on is no cancellation. */
+export const FRAME_TERMINAL = 2;
+
+export interface ParsedError {
+  type?: string;
+  code?: string;
+  message: string;
+}
+
+/** What a response says. */
+export interface ParsedResponse {
+  id?: string;
+  model?: string;
+  serviceTier?: string;
+  upstreamProvider?: string;
+  choices: Choice[];
+  embeddings?: { count: number; dimensions?: number };
+  usage: Usage;
+  /** USD, where the provider's body names the price of this call. */
+  reportedCostUsd?: number;
+  processingMs?: number;
+  cacheHit?: boolean;
+  jobId?: string;
+  /** An error object in the body or an error event in the stream, whatever the status. */
+  error?: ParsedError;
+  /** The answer was complete by its own grammar: a finish reason, a terminal event or a whole body was seen. */
+  finished: boolean;
+  /** Content was left out because of `contentLimit`. */
+  contentTruncated?: boolean;
+  notes: string[];
+}
+
+/** How the body ended, for what a parser has to say about usage that is missing. */
+export interface ResponseEnd {
+  /** The response was a stream. */
+  streaming: boolean;
+  /** The wire ended early or the app cancelled. */
+  interrupted: boolean;
+}
+
+export interface Parser<State = unknown> {
+  readonly api: Api;
+  readRequest(input: RequestInput): ParsedRequest;
+  start(input: ResponseInput): State;
+  /** Folds one frame; returns `FRAME_*` bits. */
+  chunk(state: State, frame: Frame): number;
+  finish(state: State, end: ResponseEnd): ParsedResponse;
+}
+
+/** A usage object for a response that reported none. */
+export function missingUsage(reason: MissingReason): Usage {
+  return { source: "missing", missingReason: reason, complete: false };
+}
+
+/** A usage object for operations that have no token usage at all. */
+export function notApplicableUsage(): Usage {
+  return { source: "not_applicable", complete: true };
+}

@@ -1,0 +1,76 @@
+/** Reading unknown JSON without trust: each reader returns the value only if it is of the kind asked for. */
+
+export type JsonObject = Record<string, unknown>;
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function asObject(value: unknown): JsonObject | undefined {
+  return isObject(value) ? value : undefined;
+}
+
+export function asArray(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** A non-empty string. */
+export function asString(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** A finite number. */
+export function asNumber(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+/** A count: a finite number that is not negative. */
+export function asCount(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
+/** An error code or another scalar that is a string in one API and a number in the next. */
+export function asScalarString(value: unknown): string | undefined {
+  if (typeof value === "string") return value === "" ? undefined : value;
+  return typeof value === "number" && Number.isFinite(value) ? String(value) : undefined;
+}
+
+/** The parsed value, or `undefined` for text that is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Tool arguments as they go into the record: `""` is `{}`, JSON that parses is its value, everything else stays the
+ * text that it is.
+ */
+export function readArguments(value: unknown): unknown {
+  if (typeof value !== "string") return value ?? {};
+  if (value.trim() === "") return {};
+  const parsed = parseJson(value);
+  return parsed === undefined ? value : parsed;
+}
+
+/** Copies `source` without the named keys and without `undefined` and `null`: what is left of a request are parameters. */
+export function omitKeys(source: JsonObject, keys: ReadonlySet<string>): JsonObject {
+  const rest: JsonObject = {};
+  for (const key of Object.keys(source)) {
+    if (keys.has(key) || key === "__proto__") continue;
+    const value = source[key];
+    if (value !== undefined && value !== null) rest[key] = value;
+  }
+  return rest;
+}
+
+/** An object of the entries that have a value: `exactOptionalPropertyTypes` without a line of `if` for each field. */
+export function compact<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
+  const result: Partial<T> = {};
+  for (const key of Object.keys(fields) as (keyof T)[]) {
+    if (fields[key] !== undefined) result[key] = fields[key] as T[keyof T];
+  }
+  return result as T;
+}

@@ -1,0 +1,528 @@
+/**
+ * The public data contract of llm-tap: what a record is, what a sink is, what the options are.
+ * This file imports nothing. Absent is `undefined`, never `0`, `""` or `null`.
+ *
+ * Units: `*Ms` are milliseconds, `startedAt` is epoch milliseconds, `*Usd` US dollars, `bytes` bytes, `*Tokens` tokens.
+ */
+
+/** Wire dialects: which parser reads an exchange. */
+export type Api =
+  | "openai-chat"
+  | "openai-responses"
+  | "openai-completions"
+  | "openai-embeddings"
+  | "openai-images"
+  | "openai-audio"
+  | "openai-moderation"
+  | "openai-threads"
+  | "anthropic-messages"
+  | "anthropic-complete"
+  | "gemini"
+  | "gemini-interactions"
+  | "vertex-predict"
+  | "bedrock-converse"
+  | "bedrock-invoke"
+  | "cohere-v1"
+  | "cohere-v2"
+  | "rerank"
+  | "mistral-conversations"
+  | "mistral-ocr"
+  | "ollama"
+  | "hf-task"
+  | "tgi"
+  | "replicate"
+  | "watsonx"
+  | "cloudflare-run"
+  | "vercel-ai";
+
+/** What a call does. Names follow OTel `gen_ai.operation.name` where one exists. */
+export type Operation =
+  | "chat"
+  | "text_completion"
+  | "embeddings"
+  | "image_generation"
+  | "text_to_speech"
+  | "transcription"
+  | "moderation"
+  | "rerank"
+  | "count_tokens";
+
+/**
+ * How a call ended. `truncated`: the wire ended early, never one of our own caps. `cancelled`: the app stopped it
+ * before the model had finished.
+ */
+export type Outcome = "success" | "error" | "cancelled" | "truncated";
+
+/** One piece of a message. Names are those of the OTel GenAI message-part schema. */
+export type Part =
+  | TextPart
+  | ToolCallPart
+  | ToolCallResponsePart
+  | ServerToolCallPart
+  | ServerToolCallResponsePart
+  | BlobPart
+  | FilePart
+  | UriPart
+  | OtherPart;
+
+export interface TextPart {
+  type: "text" | "reasoning" | "refusal";
+  content: string;
+}
+
+/** A function that the app must run. */
+export interface ToolCallPart {
+  type: "tool_call";
+  id?: string;
+  name: string;
+  /** Parsed JSON where it parses, else the text as it came; absent with content off. */
+  arguments?: unknown;
+}
+
+/** The result that the app sends back for a tool call. */
+export interface ToolCallResponsePart {
+  type: "tool_call_response";
+  id?: string;
+  name?: string;
+  response?: unknown;
+}
+
+/** A tool that the provider runs itself (web search, code interpreter, …). */
+export interface ServerToolCallPart {
+  type: "server_tool_call";
+  id?: string;
+  name: string;
+  arguments?: unknown;
+}
+
+export interface ServerToolCallResponsePart {
+  type: "server_tool_call_response";
+  id?: string;
+  name?: string;
+  response?: unknown;
+}
+
+export type Modality = "image" | "audio" | "video" | "document";
+
+/** Inline media. `content` (base64) is present only with `captureMedia`. */
+export interface BlobPart {
+  type: "blob";
+  modality: Modality;
+  mimeType?: string;
+  /** Size of the decoded media. */
+  bytes?: number;
+  /** Hex digest of the decoded media. */
+  sha256?: string;
+  content?: string;
+  transcript?: string;
+}
+
+/** A file that the provider stores. */
+export interface FilePart {
+  type: "file";
+  modality?: Modality;
+  fileId?: string;
+  filename?: string;
+  mimeType?: string;
+}
+
+/** Media by reference; credentials in its query are masked. */
+export interface UriPart {
+  type: "uri";
+  modality?: Modality;
+  uri: string;
+  mimeType?: string;
+}
+
+/** Anything that has no part of its own yet: the provider's type and, with content on, its JSON. */
+export interface OtherPart {
+  type: "other";
+  kind: string;
+  content?: unknown;
+}
+
+export interface Message {
+  /** `system`, `developer`, `user`, `assistant`, `tool`, or the provider's own. */
+  role: string;
+  name?: string;
+  parts: Part[];
+}
+
+export interface ToolDefinition {
+  /** `function` for tools that the app runs, else the provider's own type (`web_search`, …). */
+  type: string;
+  name?: string;
+  description?: string;
+  /** JSON schema. */
+  parameters?: unknown;
+}
+
+/** The common set; the provider's own word is `rawFinishReason`. */
+export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | "error" | "other";
+
+export interface Choice {
+  index: number;
+  message: Message;
+  finishReason?: FinishReason;
+  rawFinishReason?: string;
+}
+
+export type UsageSource = "reported" | "estimated" | "missing" | "not_applicable";
+
+/** Why `source` is `missing`. */
+export type MissingReason =
+  | "stream_usage_not_requested"
+  | "stream_interrupted"
+  | "not_reported"
+  | "zero_with_output"
+  | "error_response"
+  | "deferred"
+  | "not_parsed"
+  | "token_tracking_off";
+
+/**
+ * Inclusive totals: `inputTokens` holds cache reads and writes, `outputTokens` holds reasoning; the detail fields are
+ * subsets (the OTel rule). A value that the provider did not report is absent.
+ */
+export interface Usage {
+  source: UsageSource;
+  missingReason?: MissingReason;
+  /** False while a stream ended before its final numbers: what is here is a lower bound. */
+  complete: boolean;
+  /** The provider's own total is not the sum of its parts; nothing was corrected. */
+  inconsistent?: boolean;
+  inputTokens?: number;
+  outputTokens?: number;
+  totalTokens?: number;
+  cacheReadTokens?: number;
+  cacheWriteTokens?: number;
+  cacheWrite5mTokens?: number;
+  cacheWrite1hTokens?: number;
+  reasoningTokens?: number;
+  inputAudioTokens?: number;
+  outputAudioTokens?: number;
+  inputImageTokens?: number;
+  outputImageTokens?: number;
+  cacheReadAudioTokens?: number;
+  acceptedPredictionTokens?: number;
+  rejectedPredictionTokens?: number;
+  imageCount?: number;
+  audioSeconds?: number;
+  searchUnits?: number;
+  pages?: number;
+  characters?: number;
+  /** How often the provider ran each of its own tools, by tool name. */
+  serverToolUses?: Record<string, number>;
+  /** The provider's object as it came. */
+  raw?: unknown;
+}
+
+export interface Cost {
+  totalUsd: number;
+  inputUsd?: number;
+  outputUsd?: number;
+  cacheReadUsd?: number;
+  cacheWriteUsd?: number;
+  /** `reported`: the provider or gateway said so; `computed`: tokens times a price list. */
+  source: "computed" | "reported";
+  pricesVersion?: string;
+}
+
+export interface Timing {
+  /** Epoch milliseconds of the dispatch. */
+  startedAt: number;
+  headersMs?: number;
+  firstByteMs?: number;
+  /** First chunk that carries output: text, reasoning or a tool call; not a role, a ping or a comment. */
+  firstTokenMs?: number;
+  durationMs: number;
+  outputTokensPerSecond?: number;
+}
+
+export type ErrorKind = "http" | "network" | "timeout" | "abort" | "stream";
+
+export interface CallError {
+  kind: ErrorKind;
+  type?: string;
+  code?: string;
+  status?: number;
+  message: string;
+  retryAfterMs?: number;
+}
+
+/** One limit that the provider reported: requests, tokens, input-tokens, … */
+export interface RateLimit {
+  limit?: number;
+  remaining?: number;
+  /** Milliseconds until the limit resets, counted from the response. */
+  resetMs?: number;
+}
+
+/** Who asked. Captured at dispatch. */
+export interface CallContext {
+  userId?: string;
+  deviceId?: string;
+  sessionId?: string;
+  agentId?: string;
+  parentAgentId?: string;
+  customerOrgId?: string;
+  env?: string;
+  tags?: string[];
+  properties?: Record<string, unknown>;
+  groups?: Record<string, string | string[]>;
+}
+
+export interface Trace {
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  turn?: number;
+  linkedBy?: "context" | "otel" | "tool_result" | "response_id" | "history";
+  /** Index into `request.messages` of the first message that is new since the last turn. */
+  newMessagesFrom?: number;
+}
+
+export type CaptureContent = "full" | "metadata" | "redacted" | "truncated";
+
+export interface Capture {
+  via: "fetch" | "dispatcher";
+  /** What became of the content of this record. */
+  content: CaptureContent;
+  requestTruncated: boolean;
+  responseTruncated: boolean;
+  sampleRate?: number;
+  /** What was odd about this exchange, as short stable words (`invalid_json`, `sse_line_too_long`, …). */
+  notes: string[];
+}
+
+export interface CallRequest {
+  method: string;
+  /** Without credentials. */
+  url: string;
+  host: string;
+  model?: string;
+  parameters: Record<string, unknown>;
+  system?: Part[];
+  messages?: Message[];
+  tools?: ToolDefinition[];
+  /** 1 for the first try. */
+  attempt?: number;
+  logicalCallId?: string;
+  retryOf?: string;
+  bytes: number;
+}
+
+export interface CallResponse {
+  status: number;
+  id?: string;
+  model?: string;
+  requestId?: string;
+  serviceTier?: string;
+  /** Behind a gateway: who answered. */
+  upstreamProvider?: string;
+  choices: Choice[];
+  embeddings?: { count: number; dimensions?: number };
+  rateLimit?: Record<string, RateLimit>;
+  processingMs?: number;
+  cacheHit?: boolean;
+  jobId?: string;
+  /** As they came over the wire, before content decoding. */
+  bytes: number;
+  chunks: number;
+}
+
+/** One HTTP attempt to an LLM API. */
+export interface LlmCall {
+  type: "call";
+  schemaVersion: 1;
+  /** UUIDv7, shared by all taps that saw this attempt. The idempotency key of the sinks derives from it. */
+  id: string;
+  /** OTel `gen_ai.provider.name` where one exists. */
+  provider: string;
+  api: Api;
+  operation: Operation;
+  streaming: boolean;
+  outcome: Outcome;
+  request: CallRequest;
+  response?: CallResponse;
+  usage: Usage;
+  cost?: Cost;
+  timing: Timing;
+  error?: CallError;
+  context: CallContext;
+  trace: Trace;
+  capture: Capture;
+}
+
+export type SpanKind = "agent" | "chain" | "tool" | "workflow";
+
+/** A span around the app's own function, or a tool run inferred from the wire. */
+export interface Span {
+  type: "span";
+  schemaVersion: 1;
+  id: string;
+  kind: SpanKind;
+  name: string;
+  source: "observe" | "inferred";
+  timing: Timing;
+  error?: CallError;
+  input?: unknown;
+  output?: unknown;
+  tool?: { callId?: string; name: string };
+  context: CallContext;
+  trace: Trace;
+  capture: Capture;
+}
+
+export type TapRecord = LlmCall | Span;
+
+/** What a sink says of each record it was given, in the order given. */
+export type DeliveryResult =
+  /** The destination has confirmed it. */
+  | "delivered"
+  /** Not now; give it again later. */
+  | "retry"
+  /** The destination will never take it. */
+  | "rejected"
+  /** The sink can't tell. */
+  | "unknown";
+
+export interface WriteResult {
+  results: DeliveryResult[];
+  /** With any `retry`: how long to wait at least. Default: capped exponential back-off with jitter. */
+  retryAfterMs?: number;
+}
+
+/** Where records go. */
+export interface Sink {
+  name: string;
+  /** The most that this sink may get. Default `full`; `metadata` strips all content first. */
+  content?: "full" | "metadata";
+  /** Resolves only when the destination has confirmed (or refused). A rejection counts as `retry` for all. */
+  write(records: readonly TapRecord[], options: { signal: AbortSignal }): Promise<WriteResult>;
+  /** For what is pending when the process exits. */
+  writeSync?(records: readonly TapRecord[]): void;
+  flush?(options: { signal: AbortSignal }): Promise<void>;
+  close?(): Promise<void>;
+}
+
+export interface FlushReport {
+  delivered: number;
+  pending: number;
+  dropped: number;
+  unknown: number;
+}
+
+/** Counted per record and sink, since the tap was made. */
+export interface FlushResult extends FlushReport {
+  bySink: Record<string, FlushReport>;
+}
+
+/** `seen` = `recorded` + `sampledOut` + sum of `dropped` + sum of `ignored` + `inFlight`. */
+export interface TapStats {
+  /** Exchanges with an LLM host, or with a host that looked like one. */
+  seen: number;
+  recorded: number;
+  sampledOut: number;
+  /** Exchanges without a record, by cause. */
+  dropped: Record<string, number>;
+  /** Exchanges that turned out not to be inference, by cause. */
+  ignored: Record<string, number>;
+  /** Exchanges that have begun and not yet become any of the above. */
+  inFlight: number;
+  /** Records whose content was dropped because a bound was reached, by bound. */
+  contentDropped: Record<string, number>;
+  /** What user code, sinks and parsers threw at us, by place. */
+  errors: Record<string, number>;
+  /** Bytes now waiting in the queue. */
+  queuedBytes: number;
+}
+
+/** What the `context` option and `tap.run` take. */
+export interface RunContext extends CallContext {
+  /** Calls inside are not recorded. */
+  ignore?: boolean;
+  privacyMode?: boolean;
+  excludeInput?: boolean;
+  excludeOutput?: boolean;
+  tokenTracking?: boolean;
+  costTracking?: boolean;
+  traceId?: string;
+  parentSpanId?: string;
+}
+
+/** What the `capture` option sees: never content. */
+export interface CaptureMeta {
+  provider: string;
+  api: Api;
+  host: string;
+  model?: string;
+  context: CallContext;
+}
+
+export interface HostOverride {
+  provider: string;
+  api?: Api;
+}
+
+export interface TapLimits {
+  /** Content kept per exchange, request and response each. Default 8 MiB. */
+  exchangeBytes?: number;
+  /** Bytes that may wait in the queue. Default 64 MiB. */
+  queueBytes?: number;
+  /** Exchanges that may be open or waiting. Default 10,000. */
+  queueExchanges?: number;
+}
+
+export interface PriceOverride {
+  /** USD per million tokens. */
+  inputPerMillion?: number;
+  outputPerMillion?: number;
+  cacheReadPerMillion?: number;
+  cacheWritePerMillion?: number;
+}
+
+export interface TapOptions {
+  /** Where records go. Default none. */
+  sinks?: readonly Sink[];
+  /** Own gateways, or hosts never to look at. Keys are hosts (`llm.example.com`, `localhost:4000`) or base URLs. */
+  hosts?: Record<string, HostOverride | false>;
+  /** Look for LLM calls on hosts that no table knows. Default: on for `fetch` and `interceptor`, off for `install()`. */
+  sniffUnknownHosts?: boolean;
+  /** Record no content at all. Default false. */
+  privacyMode?: boolean;
+  /** Record nothing that the app sent to the model. Default false. */
+  excludeInput?: boolean;
+  /** Record nothing that the model said. Default false. */
+  excludeOutput?: boolean;
+  /** Decides per call, before anything is parsed, how much is kept. The strictest source wins. */
+  capture?: (meta: CaptureMeta) => "full" | "metadata";
+  /** Called on each text before it is cut to length; what it returns is kept. When it throws, the text is dropped. */
+  redact?: (text: string, where: string) => string;
+  /** Mask e-mail addresses, phone numbers, cards, IBANs, SSNs, IPs, API keys and JWTs in texts. Default false. */
+  redactPii?: boolean;
+  /** Keep base64 media in the record instead of a descriptor. Default false. */
+  captureMedia?: boolean;
+  /** Characters kept of each text field. Default 100,000. */
+  maxContentLength?: number;
+  /** Default true. Without tokens there is no cost either. */
+  tokenTracking?: boolean;
+  /** Default true. */
+  costTracking?: boolean;
+  /** Prices by model id, or by `provider/model`; they win over the price list. */
+  prices?: Record<string, PriceOverride>;
+  /** Share of calls kept, 0 to 1, consistent per trace. Default 1. */
+  sampleRate?: number;
+  /** Decides after the parse whether a call is kept. */
+  sample?: (call: LlmCall) => boolean;
+  limits?: TapLimits;
+  /** Called at each dispatch. */
+  context?: () => RunContext | undefined;
+  /** `false`: the `x-llm-tap-*` headers are removed but not read. */
+  headerOverrides?: false | { identity?: "fallback" | "header"; ignore?: boolean };
+  /** Ask for usage in streams that would not report it. The one option that changes bytes. Default false. */
+  includeUsage?: boolean;
+  onCall?: (call: LlmCall) => void;
+  onSpan?: (span: Span) => void;
+  onError?: (error: Error) => void;
+}
