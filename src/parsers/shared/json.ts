@@ -70,7 +70,22 @@ export function omitKeys(source: JsonObject, keys: ReadonlySet<string>): JsonObj
 export function compact<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
   const result: Partial<T> = {};
   for (const key of Object.keys(fields) as (keyof T)[]) {
-    if (fields[key] !== undefined) result[key] = fields[key] as T[keyof T];
+    if (fields[key] !== undefined) result[key] = fields[key];
   }
   return result as T;
+}
+
+/** Longest name, id or model that is kept; what is longer is no label. */
+const MAX_LABEL_LENGTH = 4096;
+
+/** A name, id or model: a non-empty string, cut to 4,096 characters. */
+export function asLabel(value: unknown): string | undefined {
+  if (typeof value !== "string" || value === "") return undefined;
+  return value.length > MAX_LABEL_LENGTH ? value.slice(0, MAX_LABEL_LENGTH) : value;
+}
+
+/** An array index from the wire: a non-negative integer, also as digits in a string. */
+export function asIndex(value: unknown): number | undefined {
+  if (typeof value === "string" && /^\d{1,15}$/.test(value)) return Number(value);
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }

@@ -1,0 +1,318 @@
+/**
+ * The fold that every chat-like parser uses: texts, tool calls and media arrive in pieces, for one of several choices,
+ * and become `Choice[]`. Linear in its input and bounded: in content by the budget, in parts and choices by number.
+ */
+import type { BlobPart, Choice, Part, TextPart, ToolCallPart } from "../../types.ts";
+import { createContentBudget } from "./content-budget.ts";
+import { mapFinishReason } from "./finish-reason.ts";
+import { asIndex, asLabel, readArguments } from "./json.ts";
+
+/** OpenAI allows `n` = 128 and completions a batch of prompts; more than this is no answer. */
+const MAX_CHOICES = 256;
+/** Parts of all choices together. */
+const MAX_PARTS = 4096;
+
+/** A piece of a tool call, or a whole one. */
+export interface ToolCallDelta {
+  /** The provider's number or key for this call within its choice; may be missing or repeated. */
+  index?: unknown;
+  id?: unknown;
+  name?: unknown;
+  /** A piece of the JSON text, or the whole as a value. */
+  arguments?: unknown;
+  /** Default `tool_call`; `server_tool_call` for a tool that the provider runs. */
+  type?: "tool_call" | "server_tool_call";
+  /** Arguments are free text (custom tools), not JSON. */
+  freeText?: boolean;
+}
+
+export interface MediaDelta {
+  modality: BlobPart["modality"];
+  mimeType?: string | undefined;
+  /** A piece of base64. */
+  data?: unknown;
+  transcript?: unknown;
+}
+
+export interface ChoiceFold {
+  /** The first role that a choice names is its role; `assistant` when none does. */
+  setRole(choice: unknown, role: unknown): void;
+  /** Appends to the last part when that is of the same type, else opens a part. Returns whether there was text. */
+  addText(choice: unknown, type: TextPart["type"], text: unknown): boolean;
+  /** The next text opens a new part even when it is of the same type. */
+  breakText(choice: unknown): void;
+  /** Folds a piece of a tool call or a whole call. Returns whether it carried anything. */
+  addToolCall(choice: unknown, delta: ToolCallDelta): boolean;
+  /** Appends media pieces to the part with this key. Returns whether there was data or a transcript. */
+  addMedia(choice: unknown, key: string, delta: MediaDelta): boolean;
+  /** A part that is complete as it is. */
+  addPart(choice: unknown, part: Part): void;
+  /** The provider's finish reason; the last one that is not empty wins. */
+  setFinishReason(choice: unknown, raw: unknown): void;
+  /** Whether a choice (default: any) has a finish reason. */
+  isFinished(): boolean;
+  /** Whether there is any part, also one whose content was over the limit. */
+  hasOutput(): boolean;
+  /** Content was left out. */
+  isTruncated(): boolean;
+  /** `too_many_choices`, `too_many_parts`. */
+  notes(): string[];
+  /** In order of index. */
+  build(): Choice[];
+}
+
+interface ToolCallState {
+  part: "tool_call";
+  type: "tool_call" | "server_tool_call";
+  id: string | undefined;
+  name: string | undefined;
+  text: string;
+  value: unknown;
+  freeText: boolean;
+  /** Arguments came and nothing of them was kept. */
+  omitted: boolean;
+  /** The last piece ended a JSON object. Kept apart because reading the end of a growing string would flatten it. */
+  closed: boolean;
+}
+
+interface TextState {
+  part: "text";
+  type: TextPart["type"];
+  text: string;
+}
+
+interface MediaState {
+  part: "media";
+  modality: BlobPart["modality"];
+  mimeType: string | undefined;
+  data: string;
+  transcript: string;
+}
+
+type PartState = TextState | ToolCallState | MediaState | { part: "whole"; whole: Part };
+
+interface ChoiceState {
+  index: number;
+  role: string | undefined;
+  finishReason: string | undefined;
+  parts: PartState[];
+  openText: TextState | undefined;
+  toolsByIndex: Map<unknown, ToolCallState>;
+  toolsById: Map<string, ToolCallState>;
+  lastTool: ToolCallState | undefined;
+  media: Map<string, MediaState>;
+}
+
+/** @param options.contentLimit - characters of content that all choices together may keep */
+export function createChoiceFold(options: { contentLimit: number }): ChoiceFold {
+  const budget = createContentBudget(options.contentLimit);
+  const choices = new Map<number, ChoiceState>();
+  const notes = new Set<string>();
+  let parts = 0;
+  let partsDropped = false;
+  let finished = false;
+
+  /** A choice whose index is missing or no index is the first one. */
+  function open(index: unknown): ChoiceState | undefined {
+    const key = asIndex(index) ?? 0;
+    const existing = choices.get(key);
+    if (existing !== undefined) return existing;
+    if (choices.size >= MAX_CHOICES) {
+      notes.add("too_many_choices");
+      return undefined;
+    }
+    const choice: ChoiceState = {
+      index: key,
+      role: undefined,
+      finishReason: undefined,
+      parts: [],
+      openText: undefined,
+      toolsByIndex: new Map(),
+      toolsById: new Map(),
+      lastTool: undefined,
+      media: new Map(),
+    };
+    choices.set(key, choice);
+    return choice;
+  }
+
+  function push(choice: ChoiceState, part: PartState): boolean {
+    if (parts >= MAX_PARTS) {
+      partsDropped = true;
+      notes.add("too_many_parts");
+      return false;
+    }
+    parts++;
+    choice.parts.push(part);
+    choice.openText = part.part === "text" ? part : undefined;
+    return true;
+  }
+
+  return {
+    setRole(index, role) {
+      const choice = open(index);
+      if (choice !== undefined) choice.role ??= asLabel(role);
+    },
+
+    addText(index, type, text) {
+      if (typeof text !== "string" || text === "") return false;
+      const choice = open(index);
+      if (choice === undefined) return true;
+      let part = choice.openText;
+      if (part?.type !== type) {
+        part = { part: "text", type, text: "" };
+        if (!push(choice, part)) return true;
+      }
+      part.text += budget.takeText(text);
+      return true;
+    },
+
+    breakText(index) {
+      const choice = choices.get(asIndex(index) ?? 0);
+      if (choice !== undefined) choice.openText = undefined;
+    },
+
+    addToolCall(index, delta) {
+      const id = asLabel(delta.id);
+      const name = asLabel(delta.name);
+      const given = delta.arguments;
+      const text = typeof given === "string" ? given : "";
+      const value = typeof given === "string" || given === null ? undefined : given;
+      if (id === undefined && name === undefined && text === "" && value === undefined) return false;
+      const choice = open(index);
+      if (choice === undefined) return true;
+
+      const key = asIndex(delta.index) ?? delta.index ?? undefined;
+      let call: ToolCallState | undefined;
+      if (key !== undefined) call = choice.toolsByIndex.get(key);
+      else call = id === undefined ? choice.lastTool : choice.toolsById.get(id);
+      if (call === undefined || startsNewCall(call, id, name, text, value)) {
+        call = {
+          part: "tool_call",
+          type: delta.type ?? "tool_call",
+          id: undefined,
+          name: undefined,
+          text: "",
+          value: undefined,
+          freeText: delta.freeText === true,
+          omitted: false,
+          closed: false,
+        };
+        if (!push(choice, call)) return true;
+        if (key !== undefined) choice.toolsByIndex.set(key, call);
+      }
+      choice.lastTool = call;
+      if (id !== undefined && call.id === undefined) {
+        call.id = id;
+        choice.toolsById.set(id, call);
+      }
+      if (name !== undefined) call.name = name;
+      if (value !== undefined) {
+        call.value = budget.takeJson(value);
+        call.omitted = call.value === undefined;
+        call.closed = true;
+      } else if (text !== "") {
+        const kept = budget.takeText(text);
+        if (kept === "" && call.text === "") call.omitted = true;
+        call.text += kept;
+        call.closed = text.trimEnd().endsWith("}");
+      }
+      return true;
+    },
+
+    addMedia(index, key, delta) {
+      const data = typeof delta.data === "string" ? delta.data : "";
+      const transcript = typeof delta.transcript === "string" ? delta.transcript : "";
+      if (data === "" && transcript === "") return false;
+      const choice = open(index);
+      if (choice === undefined) return true;
+      let part = choice.media.get(key);
+      if (part === undefined) {
+        part = { part: "media", modality: delta.modality, mimeType: delta.mimeType, data: "", transcript: "" };
+        if (!push(choice, part)) return true;
+        choice.media.set(key, part);
+      }
+      part.transcript += budget.takeText(transcript);
+      part.data += budget.takeText(data);
+      return true;
+    },
+
+    addPart(index, part) {
+      const choice = open(index);
+      if (choice === undefined) return;
+      const kept = keepWhole(part, budget.takeJson(part) !== undefined);
+      push(choice, { part: "whole", whole: kept });
+    },
+
+    setFinishReason(index, raw) {
+      const reason = asLabel(raw);
+      if (reason === undefined) return;
+      finished = true;
+      const choice = open(index);
+      if (choice !== undefined) choice.finishReason = reason;
+    },
+
+    isFinished: () => finished,
+    hasOutput: () => parts > 0,
+    isTruncated: () => budget.truncated || partsDropped,
+    notes: () => [...notes],
+    build: () => [...choices.values()].sort((a, b) => a.index - b.index).map(buildChoice),
+  };
+}
+
+/**
+ * Some servers repeat one index for every call, and send each call whole. A different id with a name is a new call;
+ * without ids, an object that begins where the last one ended is one too: inside one JSON value a comma would part them.
+ */
+function startsNewCall(
+  call: ToolCallState,
+  id: string | undefined,
+  name: string | undefined,
+  text: string,
+  value: unknown,
+): boolean {
+  if (name === undefined) return false;
+  if (id !== undefined && call.id !== undefined) return id !== call.id;
+  if (id !== undefined || call.name === undefined) return false;
+  return call.closed && (value !== undefined || text === "" || text.trimStart().startsWith("{"));
+}
+
+/** Of a part that is over the limit its facts stay. */
+function keepWhole(part: Part, fits: boolean): Part {
+  if (fits) return part;
+  const facts: Record<string, unknown> = { ...part };
+  for (const key of ["arguments", "response", "transcript"]) delete facts[key];
+  if ("content" in part) {
+    if (part.type === "text" || part.type === "reasoning" || part.type === "refusal") facts["content"] = "";
+    else delete facts["content"];
+  }
+  if (part.type === "uri") facts["uri"] = "";
+  return facts as unknown as Part;
+}
+
+function buildChoice(choice: ChoiceState): Choice {
+  const parts = choice.parts.map(buildPart);
+  const hasToolCalls = parts.some((part) => part.type === "tool_call");
+  const built: Choice = { index: choice.index, message: { role: choice.role ?? "assistant", parts } };
+  const finishReason = mapFinishReason(choice.finishReason, hasToolCalls);
+  if (finishReason !== undefined) built.finishReason = finishReason;
+  if (choice.finishReason !== undefined) built.rawFinishReason = choice.finishReason;
+  return built;
+}
+
+function buildPart(part: PartState): Part {
+  if (part.part === "whole") return part.whole;
+  if (part.part === "text") return { type: part.type, content: part.text };
+  if (part.part === "media") {
+    const blob: BlobPart = { type: "blob", modality: part.modality };
+    if (part.mimeType !== undefined) blob.mimeType = part.mimeType;
+    if (part.data !== "") blob.content = part.data;
+    if (part.transcript !== "") blob.transcript = part.transcript;
+    return blob;
+  }
+  const call: ToolCallPart = { type: "tool_call", name: part.name ?? "" };
+  if (part.id !== undefined) call.id = part.id;
+  if (part.value !== undefined) call.arguments = part.value;
+  else if (!part.omitted) call.arguments = part.freeText ? part.text : readArguments(part.text);
+  return part.type === "tool_call" ? call : { ...call, type: part.type };
+}

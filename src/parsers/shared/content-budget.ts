@@ -1,0 +1,87 @@
+/** What one answer may keep of content: beyond the limit texts are cut and values dropped, so that memory is bounded. */
+
+/** Nesting beyond this is dropped: later stages walk values recursively. */
+const MAX_DEPTH = 200;
+
+export interface ContentBudget {
+  /** The text, or as much of its beginning as still fits. */
+  takeText(text: string): string;
+  /** The value, or `undefined` when it does not fit as a whole. */
+  takeJson(value: unknown): unknown;
+  /** Something was left out. */
+  readonly truncated: boolean;
+}
+
+/** @param limit - characters that may be kept in total */
+export function createContentBudget(limit: number): ContentBudget {
+  let remaining = Number.isFinite(limit) ? Math.max(0, limit) : Number.MAX_SAFE_INTEGER;
+  let truncated = false;
+  return {
+    takeText(text) {
+      if (text.length <= remaining) {
+        remaining -= text.length;
+        return text;
+      }
+      truncated = true;
+      const kept = cutText(text, remaining);
+      // Nothing may follow a cut: a later, shorter text would look like its continuation.
+      remaining = 0;
+      return kept;
+    },
+    takeJson(value) {
+      const size = measureJson(value, remaining);
+      if (size === undefined) {
+        truncated = true;
+        return undefined;
+      }
+      remaining -= size;
+      return value;
+    },
+    get truncated() {
+      return truncated;
+    },
+  };
+}
+
+/** The first `length` UTF-16 units, one less where the cut would split a surrogate pair. */
+export function cutText(text: string, length: number): string {
+  if (text.length <= length) return text;
+  if (length <= 0) return "";
+  const last = text.charCodeAt(length - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
+}
+
+/**
+ * Roughly the characters that a JSON value takes as text, or `undefined` when that is more than `limit` or when it
+ * nests deeper than 200 levels. Stops as soon as the limit is passed; never recurses.
+ */
+export function measureJson(value: unknown, limit: number): number | undefined {
+  if (typeof value === "string") return value.length <= limit ? value.length : undefined;
+  if (typeof value !== "object" || value === null) return limit >= 8 ? 8 : undefined;
+  let size = 0;
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return undefined;
+    const next: unknown[] = [];
+    for (const item of level) {
+      size += 2;
+      if (Array.isArray(item)) {
+        for (const entry of item) if ((size += measureEntry(entry, next)) > limit) return undefined;
+      } else {
+        for (const [key, entry] of Object.entries(item as object)) {
+          if ((size += key.length + 4 + measureEntry(entry, next)) > limit) return undefined;
+        }
+      }
+      if (size > limit) return undefined;
+    }
+    level = next;
+  }
+  return size;
+}
+
+function measureEntry(entry: unknown, next: unknown[]): number {
+  if (typeof entry === "string") return entry.length + 3;
+  if (typeof entry !== "object" || entry === null) return 8;
+  next.push(entry);
+  return 2;
+}

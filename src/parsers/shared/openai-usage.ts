@@ -1,0 +1,130 @@
+/** Reads the usage object of every API that speaks OpenAI's, with the variants of its vendors. */
+import type { Usage } from "../../types.ts";
+import { asCount, asObject } from "./json.ts";
+import type { JsonObject } from "./json.ts";
+import { createUsage } from "./usage.ts";
+
+/** These count reasoning apart from `completion_tokens` when no total settles it (vendor SDKs and adapters). */
+const separateReasoningProviders: ReadonlySet<string> = new Set(["x_ai", "perplexity"]);
+
+/** xAI bills in ticks: docs.x.ai, "Cost tracking". */
+const USD_PER_TICK = 1e-10;
+
+/** Where a vendor counts the runs of its own tools. */
+const serverToolFields = ["server_tool_use_details", "server_side_tool_usage_details", "server_tool_use"] as const;
+
+/** Their counters that are sums over the others. */
+const toolTotals: ReadonlySet<string> = new Set(["tool_calls_requested", "tool_calls_executed"]);
+
+/**
+ * @param raw - the provider's `usage`, of Chat (`prompt_tokens`) or Responses (`input_tokens`) naming
+ * @param provider - decides only where reasoning is counted when the numbers do not
+ * @returns `undefined` when there is no count in it
+ */
+export function readOpenAiUsage(raw: unknown, provider?: string): Usage | undefined {
+  const usage = asObject(raw);
+  if (usage === undefined) return undefined;
+  const input = firstObject(usage, [
+    "prompt_tokens_details",
+    "input_tokens_details",
+    "input_token_details", // transcriptions, realtime
+    "prompt_token_details", // Mistral has both
+  ]);
+  const output = firstObject(usage, ["completion_tokens_details", "output_tokens_details", "output_token_details"]);
+
+  const reported = asCount(usage["prompt_tokens"]) ?? asCount(usage["input_tokens"]);
+  const totalTokens = asCount(usage["total_tokens"]);
+  const reasoningTokens = asCount(output["reasoning_tokens"]) ?? asCount(usage["reasoning_tokens"]);
+  const cacheReadTokens =
+    asCount(usage["num_cached_tokens"]) ?? // Mistral
+    asCount(input["cached_tokens"]) ??
+    asCount(usage["cached_tokens"]) ?? // Moonshot, Together
+    asCount(usage["prompt_cache_hit_tokens"]) ?? // DeepSeek
+    asCount(input["cache_read_input_tokens"]) ?? // Perplexity Responses
+    asCount(usage["cache_read_input_tokens"]); // gateways in front of Anthropic
+  const outputTokens = includeReasoning({
+    input: reported,
+    output: asCount(usage["completion_tokens"]) ?? asCount(usage["output_tokens"]),
+    reasoning: reasoningTokens,
+    total: totalTokens,
+    provider,
+  });
+  // xAI may report more cached tokens than prompt tokens: then they were counted apart.
+  const cachedApart = reported !== undefined && cacheReadTokens !== undefined && cacheReadTokens > reported;
+
+  return createUsage(
+    {
+      inputTokens: cachedApart ? reported + cacheReadTokens : reported,
+      outputTokens,
+      totalTokens,
+      cacheReadTokens,
+      cacheWriteTokens:
+        asCount(input["cache_write_tokens"]) ??
+        asCount(input["cache_creation_input_tokens"]) ??
+        asCount(input["cache_creation_tokens"]) ??
+        asCount(usage["cache_creation_input_tokens"]),
+      reasoningTokens,
+      inputAudioTokens: asCount(input["audio_tokens"]),
+      outputAudioTokens: asCount(output["audio_tokens"]),
+      inputImageTokens: asCount(input["image_tokens"]) ?? asCount(usage["image_tokens"]), // Cerebras: top level
+      outputImageTokens: asCount(output["image_tokens"]),
+      acceptedPredictionTokens: asCount(output["accepted_prediction_tokens"]),
+      rejectedPredictionTokens: asCount(output["rejected_prediction_tokens"]),
+      audioSeconds: asCount(usage["seconds"]) ?? asCount(usage["prompt_audio_seconds"]),
+      searchUnits: asCount(usage["num_search_queries"]), // Perplexity
+      serverToolUses: readServerToolUses(usage),
+    },
+    raw,
+  );
+}
+
+/** USD that the provider or gateway says this call cost: OpenRouter, Vercel, Perplexity, xAI. */
+export function readReportedCost(raw: unknown): number | undefined {
+  const usage = asObject(raw);
+  if (usage === undefined) return undefined;
+  const ticks = asCount(usage["cost_in_usd_ticks"]);
+  if (ticks !== undefined) return ticks * USD_PER_TICK;
+  const cost = asCount(usage["cost"]);
+  if (cost === undefined) return asCount(asObject(usage["cost"])?.["total_cost"]);
+  // With a key of one's own the gateway charges a fee, and the provider the rest.
+  const upstream = asCount(asObject(usage["cost_details"])?.["upstream_inference_cost"]);
+  return usage["is_byok"] === true && upstream !== undefined ? cost + upstream : cost;
+}
+
+interface OutputCounts {
+  input: number | undefined;
+  output: number | undefined;
+  reasoning: number | undefined;
+  total: number | undefined;
+  provider: string | undefined;
+}
+
+/** Output with its reasoning. The provider's own total settles whether reasoning is already in it. */
+function includeReasoning({ input, output, reasoning, total, provider }: OutputCounts): number | undefined {
+  if (output === undefined || reasoning === undefined || reasoning === 0) return output;
+  if (input !== undefined && total !== undefined) {
+    if (input + output === total) return output;
+    if (input + output + reasoning === total) return output + reasoning;
+  }
+  return provider !== undefined && separateReasoningProviders.has(provider) ? output + reasoning : output;
+}
+
+function readServerToolUses(usage: JsonObject): Record<string, number> | undefined {
+  const uses = new Map<string, number>();
+  for (const field of serverToolFields) {
+    for (const [name, value] of Object.entries(asObject(usage[field]) ?? {})) {
+      const count = asCount(value);
+      if (count === undefined || count === 0 || name === "__proto__" || uses.size >= 64) continue;
+      if (!toolTotals.has(name)) uses.set(name.replace(/_(requests|calls)$/, ""), count);
+    }
+  }
+  return uses.size === 0 ? undefined : Object.fromEntries(uses);
+}
+
+function firstObject(source: JsonObject, keys: readonly string[]): JsonObject {
+  for (const key of keys) {
+    const value = asObject(source[key]);
+    if (value !== undefined) return value;
+  }
+  return {};
+}
