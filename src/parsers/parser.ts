@@ -88,6 +88,8 @@ export interface ParsedError {
 export interface ParsedResponse {
   id?: string;
   model?: string;
+  /** Overrides the operation of the request where only the answer tells (the request was too large to keep). */
+  operation?: Operation;
   serviceTier?: string;
   upstreamProvider?: string;
   choices: Choice[];
