@@ -1,0 +1,26 @@
+/** `llm-tap/testing`: servers, suites and comparisons for the tests of a sink or of an app. */
+export {
+  type MockProviders,
+  type MockProvidersOptions,
+  type ReceivedRequest,
+  startMockProviders,
+} from "./mock-providers.ts";
+export { compareCall } from "./mock/expect.ts";
+export type { MeasuredTiming } from "./mock/play.ts";
+export type {
+  ExpectedCall,
+  MockFault,
+  MockHttpError,
+  MockProvider,
+  MockRawBody,
+  MockReply,
+  MockTiming,
+  MockToolCall,
+  MockUsage,
+} from "./mock/types.ts";
+export {
+  type ReplayExchange,
+  type ReplayServer,
+  type ReplayServerOptions,
+  startReplayServer,
+} from "./replay-server.ts";
