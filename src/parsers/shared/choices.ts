@@ -49,10 +49,10 @@ export interface ChoiceFold {
   addPart(choice: unknown, part: Part): void;
   /** The provider's finish reason; the last one that is not empty wins. */
   setFinishReason(choice: unknown, raw: unknown): void;
-  /** Whether a choice (default: any) has a finish reason. */
+  /** Whether any choice has a finish reason. */
   isFinished(): boolean;
-  /** Whether there is any part, also one whose content was over the limit. */
-  hasOutput(): boolean;
+  /** Whether a choice (default: any) has a part, also one whose content was over the limit. */
+  hasOutput(choice?: unknown): boolean;
   /** Content was left out. */
   isTruncated(): boolean;
   /** `too_many_choices`, `too_many_parts`. */
@@ -253,7 +253,7 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
     },
 
     isFinished: () => finished,
-    hasOutput: () => parts > 0,
+    hasOutput: (index) => (index === undefined ? parts > 0 : (choices.get(asIndex(index) ?? 0)?.parts.length ?? 0) > 0),
     isTruncated: () => budget.truncated || partsDropped,
     notes: () => [...notes],
     build: () => [...choices.values()].sort((a, b) => a.index - b.index).map(buildChoice),

@@ -1,0 +1,95 @@
+/** One element of `choices` in a Chat Completions body or chunk, with the fields that vendors add to it. */
+import type { ChoiceFold } from "./shared/choices.ts";
+import { asArray, asIndex, asObject, asString } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
+import { readMediaUrl } from "./shared/media.ts";
+import { readContent } from "./shared/openai-messages.ts";
+import { readReasoning } from "./shared/reasoning.ts";
+
+/**
+ * Folds one choice.
+ *
+ * @param position - its place in the array, for hosts that leave `index` out
+ * @param whole - the choice comes from a whole body, not from a chunk
+ * @returns whether it carried output of the model
+ */
+export function foldChatChoice(fold: ChoiceFold, choice: JsonObject, position: number, whole: boolean): boolean {
+  const index = asIndex(choice["index"]) ?? position;
+  const message = pickMessage(fold, choice, index, whole);
+  let output = false;
+  if (message !== undefined) output = foldChatMessage(fold, index, message);
+  else if (choice["delta"] === undefined) output = fold.addText(index, "text", choice["text"]);
+  fold.setFinishReason(index, choice["finish_reason"]);
+  return output;
+}
+
+/** Perplexity repeats the whole message beside each delta, so a message in a chunk counts only when it is all there is. */
+function pickMessage(fold: ChoiceFold, choice: JsonObject, index: number, whole: boolean): JsonObject | undefined {
+  const message = asObject(choice["message"]);
+  const delta = asObject(choice["delta"]);
+  if (whole) return message ?? delta;
+  return delta ?? (fold.hasOutput(index) ? undefined : message);
+}
+
+/** Folds a message or a delta: both have the same fields. */
+export function foldChatMessage(fold: ChoiceFold, index: number, message: JsonObject): boolean {
+  if (message["role"] !== undefined) fold.setRole(index, message["role"]);
+  let output = fold.addText(index, "reasoning", readReasoning(message));
+  output = foldContent(fold, index, message["content"]) || output;
+  output = fold.addText(index, "refusal", message["refusal"]) || output;
+  if (message["images"] !== undefined) output = foldContent(fold, index, message["images"]) || output;
+  const audio = asObject(message["audio"]);
+  if (audio !== undefined) output = foldAudio(fold, index, audio) || output;
+  if (message["tool_calls"] !== undefined) output = foldToolCalls(fold, index, message["tool_calls"]) || output;
+  const legacyCall = asObject(message["function_call"]);
+  if (legacyCall !== undefined && asArray(message["tool_calls"]).length === 0) {
+    const delta = { index: "function_call", name: legacyCall["name"], arguments: legacyCall["arguments"] };
+    output = fold.addToolCall(index, delta) || output;
+  }
+  return output;
+}
+
+/** A string, or a list of chunks (Mistral: text and thinking). */
+function foldContent(fold: ChoiceFold, index: number, content: unknown): boolean {
+  if (typeof content === "string") return fold.addText(index, "text", content);
+  if (typeof content !== "object" || content === null) return false;
+  let output = false;
+  for (const part of readContent(content)) {
+    if (part.type === "text" || part.type === "reasoning" || part.type === "refusal") {
+      output = fold.addText(index, part.type, part.content) || output;
+    } else {
+      fold.addPart(index, part);
+      output = true;
+    }
+  }
+  return output;
+}
+
+function foldAudio(fold: ChoiceFold, index: number, audio: JsonObject): boolean {
+  const { data, transcript } = audio;
+  const url = asString(audio["url"]);
+  if (url !== undefined && typeof data !== "string") {
+    fold.addPart(index, readMediaUrl(url, "audio"));
+    return true;
+  }
+  return fold.addMedia(index, "audio", { modality: "audio", data, transcript });
+}
+
+function foldToolCalls(fold: ChoiceFold, index: number, calls: unknown): boolean {
+  let output = false;
+  for (const item of asArray(calls)) {
+    const call = asObject(item);
+    if (call === undefined) continue;
+    const custom = asObject(call["custom"]);
+    const called = custom ?? asObject(call["function"]) ?? call;
+    const delta = {
+      index: call["index"],
+      id: call["id"],
+      name: called["name"],
+      arguments: custom === undefined ? called["arguments"] : custom["input"],
+      freeText: custom !== undefined,
+    };
+    output = fold.addToolCall(index, delta) || output;
+  }
+  return output;
+}

@@ -1,0 +1,161 @@
+/**
+ * Chat Completions, as OpenAI and everyone who copied it speak it: one JSON object, or SSE chunks without event names
+ * that end with `[DONE]`. The vendors' variants are folded without asking who the vendor is.
+ */
+import type { Usage } from "../types.ts";
+import type {
+  Frame,
+  ParsedRequest,
+  ParsedResponse,
+  Parser,
+  RequestInput,
+  ResponseEnd,
+  ResponseInput,
+} from "./parser.ts";
+import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
+import { foldChatChoice } from "./openai-chat-choice.ts";
+import { createServerToolLog } from "./openai-chat-server-tools.ts";
+import type { ServerToolLog } from "./openai-chat-server-tools.ts";
+import { createChoiceFold } from "./shared/choices.ts";
+import type { ChoiceFold } from "./shared/choices.ts";
+import { readErrorBody } from "./shared/error-body.ts";
+import { asLabel, asNumber, asObject, asString, omitKeys } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
+import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
+import { readOpenAiUsage, readReportedCost } from "./shared/openai-usage.ts";
+import { buildResponse, createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
+import type { ResponseFold } from "./shared/response-fold.ts";
+import { resolveUsage } from "./shared/usage.ts";
+
+interface ChatState {
+  response: ResponseFold;
+  choices: ChoiceFold;
+  serverTools: ServerToolLog;
+  processingMs: number | undefined;
+  gatewayCost: number | undefined;
+}
+
+const notParameters: ReadonlySet<string> = new Set(["model", "messages", "tools", "functions", "stream"]);
+
+export const openaiChatParser: Parser<ChatState> = {
+  api: "openai-chat",
+
+  readRequest({ route, body }: RequestInput): ParsedRequest {
+    const request: ParsedRequest = { parameters: {} };
+    const fields = asObject(body) ?? {};
+    const model = asLabel(fields["model"]) ?? route.pathModel;
+    if (model !== undefined) request.model = model;
+    request.parameters = omitKeys(fields, notParameters);
+    Object.assign(request, readConversation(fields["messages"]));
+    const tools = readToolDefinitions(fields["tools"], fields["functions"]);
+    if (tools !== undefined) request.tools = tools;
+    if (typeof fields["stream"] === "boolean") request.stream = fields["stream"];
+    return request;
+  },
+
+  start(input: ResponseInput): ChatState {
+    const choices = createChoiceFold({ contentLimit: input.contentLimit });
+    return {
+      response: createResponseFold(input),
+      choices,
+      serverTools: createServerToolLog(choices),
+      processingMs: undefined,
+      gatewayCost: undefined,
+    };
+  },
+
+  chunk(state: ChatState, frame: Frame): number {
+    const { response, choices } = state;
+    const value = openFrame(response, frame);
+    if (typeof value === "number") return value;
+    const whole = frame.kind === "body";
+    let bits = response.ended ? FRAME_TERMINAL : FRAME_NOTHING;
+    foldHead(response, value);
+    const list = value["choices"];
+    if (Array.isArray(list)) {
+      for (let position = 0; position < list.length; position++) {
+        const choice = asObject(list[position]);
+        if (choice !== undefined && foldChoice(state, choice, position, whole)) bits |= FRAME_OUTPUT;
+      }
+    }
+    foldChatUsage(state, value, whole);
+    if (choices.isFinished()) bits |= FRAME_TERMINAL;
+    return bits;
+  },
+
+  finish(state: ChatState, end: ResponseEnd): ParsedResponse {
+    const { response, choices, serverTools } = state;
+    const { status, request, route } = response.input;
+    const finished = response.ended || choices.isFinished();
+    const usage = resolveUsage({
+      usage: addServerTools(readOpenAiUsage(response.usage, route.provider), serverTools.uses()),
+      status,
+      error: response.error,
+      end,
+      finished,
+      hasOutput: choices.hasOutput(),
+      optIn: request,
+    });
+    const built = buildResponse(response, {
+      choices: choices.build(),
+      usage,
+      finished,
+      truncated: choices.isTruncated(),
+      notes: choices.notes(),
+    });
+    const cost = readReportedCost(response.usage) ?? state.gatewayCost;
+    if (cost !== undefined) built.reportedCostUsd = cost;
+    if (state.processingMs !== undefined) built.processingMs = state.processingMs;
+    return built;
+  },
+};
+
+function foldChoice(state: ChatState, choice: JsonObject, position: number, whole: boolean): boolean {
+  const { response } = state;
+  const output = foldChatChoice(state.choices, choice, position, whole);
+  const message = asObject(choice["message"]) ?? asObject(choice["delta"]);
+  if (message !== undefined) {
+    if (message["executed_tools"] !== undefined) state.serverTools.add(choice["index"], message["executed_tools"]);
+    if (message["provider_metadata"] !== undefined) foldGateway(state, message["provider_metadata"]);
+  }
+  // OpenRouter reports what happened upstream inside the choice.
+  if (asObject(choice["error"]) !== undefined) response.error ??= readErrorBody(choice);
+  // Moonshot streams its usage here.
+  if (choice["usage"] !== undefined) foldUsage(response, choice["usage"]);
+  return output;
+}
+
+/** Vercel's gateway tells who answered and what it cost. */
+function foldGateway(state: ChatState, metadata: unknown): void {
+  const gateway = asObject(asObject(metadata)?.["gateway"]);
+  const routing = asObject(gateway?.["routing"]);
+  const provider = asLabel(routing?.["finalProvider"]) ?? asLabel(routing?.["resolvedProvider"]);
+  if (provider !== undefined) state.response.upstreamProvider = provider;
+  const cost = gateway?.["cost"];
+  const usd = asNumber(typeof cost === "string" && cost !== "" ? Number(cost) : cost);
+  if (usd !== undefined && usd >= 0) state.gatewayCost = usd;
+}
+
+function foldChatUsage(state: ChatState, value: JsonObject, whole: boolean): void {
+  const { response } = state;
+  foldUsage(response, value["usage"]);
+  const groq = asObject(value["x_groq"]);
+  if (groq !== undefined) {
+    // In a whole body `x_groq.usage` counts something else: cache hits of the hardware.
+    if (!whole && value["usage"] === undefined) foldUsage(response, groq["usage"]);
+    const message = asString(groq["error"]);
+    if (message !== undefined) {
+      response.error ??= { message };
+      response.ended = true;
+    }
+  }
+  // Seconds: Groq inside `usage`, Cerebras beside it.
+  const seconds =
+    asNumber(asObject(value["usage"])?.["total_time"]) ?? asNumber(asObject(value["time_info"])?.["total_time"]);
+  if (seconds !== undefined && seconds >= 0) state.processingMs = seconds * 1000;
+}
+
+function addServerTools(usage: Usage | undefined, uses: Record<string, number> | undefined): Usage | undefined {
+  if (usage === undefined || uses === undefined) return usage;
+  return { ...usage, serverToolUses: { ...uses, ...usage.serverToolUses } };
+}

@@ -1,0 +1,111 @@
+/** What every JSON and SSE answer of the OpenAI family has beside its choices: id, model, usage, an error, an end. */
+import type { Choice, Usage } from "../../types.ts";
+import type { Frame, ParsedError, ParsedResponse, ResponseInput } from "../parser.ts";
+import { FRAME_NOTHING, FRAME_TERMINAL } from "../parser.ts";
+import { findErrorInSuccess, readErrorBody, readErrorText } from "./error-body.ts";
+import { asCount, asLabel, asObject } from "./json.ts";
+import type { JsonObject } from "./json.ts";
+
+/** Mutable: one of these lives as long as the response flows. */
+export interface ResponseFold {
+  readonly input: ResponseInput;
+  id: string | undefined;
+  model: string | undefined;
+  serviceTier: string | undefined;
+  upstreamProvider: string | undefined;
+  /** The last usage object that holds a count; never a sum. */
+  usage: JsonObject | undefined;
+  error: ParsedError | undefined;
+  /** A whole body, an error or the end mark was seen. */
+  ended: boolean;
+  notes: Set<string>;
+}
+
+export function createResponseFold(input: ResponseInput): ResponseFold {
+  return {
+    input,
+    id: undefined,
+    model: undefined,
+    serviceTier: undefined,
+    upstreamProvider: undefined,
+    usage: undefined,
+    error: undefined,
+    ended: false,
+    notes: new Set(),
+  };
+}
+
+/**
+ * Opens a frame: finds the error in it and the end mark `[DONE]`.
+ *
+ * @returns the object to fold on with, or the `FRAME_*` bits of a frame that holds nothing more
+ */
+export function openFrame(fold: ResponseFold, frame: Frame): JsonObject | number {
+  if (frame.kind === "body" || frame.kind === "event") return openJson(fold, frame);
+  const failed = fold.input.status >= 400;
+  if (frame.kind === "binary") {
+    if (!failed) fold.notes.add("unexpected_binary");
+    return FRAME_NOTHING;
+  }
+  const isEnd = frame.kind === "event-text" && frame.text.startsWith("[DONE]");
+  const isError = failed || (frame.kind === "event-text" && frame.name === "error");
+  if (isError && !isEnd) fold.error ??= readErrorText(frame.text);
+  else if (!isEnd) fold.notes.add("unexpected_text");
+  if (isEnd || isError || frame.kind === "text") fold.ended = true;
+  return fold.ended ? FRAME_TERMINAL : FRAME_NOTHING;
+}
+
+function openJson(
+  fold: ResponseFold,
+  frame: { kind: "body" | "event"; value: unknown; name?: string },
+): JsonObject | number {
+  const isError = fold.input.status >= 400 || (frame.kind === "event" && frame.name === "error");
+  const error = isError ? readErrorBody(frame.value) : findErrorInSuccess(frame.value);
+  if (error !== undefined) fold.error ??= error;
+  if (error !== undefined || frame.kind === "body") fold.ended = true;
+  return asObject(frame.value) ?? (fold.ended ? FRAME_TERMINAL : FRAME_NOTHING);
+}
+
+/** `id` and `model`: the first that is not empty; service tier and upstream provider: the last. */
+export function foldHead(fold: ResponseFold, value: JsonObject): void {
+  fold.id ??= asLabel(value["id"]);
+  fold.model ??= asLabel(value["model"]);
+  const serviceTier = value["service_tier"];
+  if (typeof serviceTier === "string") fold.serviceTier = asLabel(serviceTier) ?? fold.serviceTier;
+  const provider = value["provider"];
+  if (typeof provider === "string") fold.upstreamProvider = asLabel(provider) ?? fold.upstreamProvider;
+}
+
+/** Keeps a usage object when it holds a count. */
+export function foldUsage(fold: ResponseFold, usage: unknown): void {
+  const object = asObject(usage);
+  if (object !== undefined && hasCount(object)) fold.usage = object;
+}
+
+function hasCount(usage: JsonObject): boolean {
+  return (
+    asCount(usage["prompt_tokens"] ?? usage["input_tokens"]) !== undefined ||
+    asCount(usage["completion_tokens"] ?? usage["output_tokens"]) !== undefined ||
+    asCount(usage["total_tokens"] ?? usage["seconds"]) !== undefined
+  );
+}
+
+/** The head of a finished response; what a parser adds comes over it. */
+export function buildResponse(
+  fold: ResponseFold,
+  answer: { choices: Choice[]; usage: Usage; finished: boolean; truncated?: boolean; notes?: readonly string[] },
+): ParsedResponse {
+  const response: ParsedResponse = {
+    choices: answer.choices,
+    usage: answer.usage,
+    finished: answer.finished,
+    notes: [...fold.notes, ...(answer.notes ?? [])],
+  };
+  if (fold.id !== undefined) response.id = fold.id;
+  if (fold.model !== undefined) response.model = fold.model;
+  if (fold.serviceTier !== undefined) response.serviceTier = fold.serviceTier;
+  if (fold.upstreamProvider !== undefined) response.upstreamProvider = fold.upstreamProvider;
+  if (fold.error !== undefined) response.error = fold.error;
+  if (answer.truncated === true) response.contentTruncated = true;
+  return response;
+}
