@@ -1,0 +1,183 @@
+/**
+ * Anthropic Messages API, as JSON and as events, wherever it is served: Anthropic, Vertex `rawPredict`, Bedrock
+ * `invoke`, Azure Foundry, gateways. Also `count_tokens`.
+ *
+ * @see https://docs.anthropic.com/en/api/messages
+ * @see https://docs.anthropic.com/en/api/messages-streaming
+ */
+import {
+  citationPart,
+  readAnthropicMessages,
+  readAnthropicTools,
+  readContent,
+  readContentBlock,
+} from "./anthropic-content.ts";
+import { createAnthropicUsageFold } from "./anthropic-usage.ts";
+import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
+import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, notApplicableUsage } from "./parser.ts";
+import { createChoiceFold } from "./shared/choices.ts";
+import { buildChoices, createFoldParser } from "./shared/fold-parser.ts";
+import type { FoldState, ResponseFold } from "./shared/fold-parser.ts";
+import { asArray, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
+
+const contentKeys: ReadonlySet<string> = new Set(["model", "system", "messages", "tools", "mcp_servers", "stream"]);
+
+const toolTypes: ReadonlyMap<unknown, "tool_call" | "server_tool_call"> = new Map([
+  ["tool_use", "tool_call"],
+  ["server_tool_use", "server_tool_call"],
+  ["mcp_tool_use", "server_tool_call"],
+]);
+
+/** The parser of `anthropic-messages`. */
+export const anthropicMessages: Parser<FoldState> = createFoldParser({
+  api: "anthropic-messages",
+  readRequest,
+  start: createMessageFold,
+});
+
+/** The model may be in the path only, and so may the wish for a stream. */
+function readRequest(input: RequestInput): ParsedRequest {
+  const body = asObject(input.body) ?? {};
+  const system = readContent(body["system"]);
+  return compact<ParsedRequest>({
+    model: asLabel(body["model"]) ?? input.route.pathModel,
+    parameters: omitKeys(body, contentKeys),
+    system: system.length === 0 ? undefined : system,
+    messages: readAnthropicMessages(body["messages"]),
+    tools: readAnthropicTools(body["tools"], body["mcp_servers"]),
+    stream: typeof body["stream"] === "boolean" ? body["stream"] : isStreamPath(input.path) || undefined,
+  });
+}
+
+/** Vertex and Bedrock have a path of their own for streams. */
+function isStreamPath(path: string): boolean {
+  return path.includes(":streamRawPredict") || path.includes("/invoke-with-response-stream");
+}
+
+function createMessageFold(input: ResponseInput): ResponseFold {
+  const choices = createChoiceFold({ contentLimit: input.contentLimit });
+  const usage = createAnthropicUsageFold();
+  const isCount = (input.request.operation ?? input.route.operation) === "count_tokens";
+  let counted: unknown;
+  let id: string | undefined;
+  let model: string | undefined;
+  let upstreamProvider: string | undefined;
+  let stopped = false;
+
+  function readHead(message: JsonObject): void {
+    id ??= asLabel(message["id"]);
+    model ??= asLabel(message["model"]);
+    upstreamProvider ??= asLabel(message["provider"]);
+    choices.setRole(0, message["role"]);
+    usage.merge(message["usage"]);
+  }
+
+  /** A whole block, or the first event of one, whose text or input is empty and follows in deltas. */
+  function readBlock(block: JsonObject, index: unknown): number {
+    choices.breakText(0);
+    const { type } = block;
+    if (type === "text" || type === "thinking") {
+      const said = choices.addText(0, type === "text" ? "text" : "reasoning", block[type]);
+      for (const citation of asArray(block["citations"])) choices.addPart(0, citationPart(citation));
+      return said ? FRAME_OUTPUT : FRAME_NOTHING;
+    }
+    const toolType = toolTypes.get(type);
+    if (toolType !== undefined) {
+      const { id, name, input } = block;
+      choices.addToolCall(0, { index, id, name, type: toolType, ...(!isEmptyObject(input) && { arguments: input }) });
+      return FRAME_OUTPUT;
+    }
+    // A fallback to another model: what follows is that one's answer.
+    if (type === "fallback") model = asLabel(asObject(block["to"])?.["model"]) ?? model;
+    // What a compaction comes to is known only at its end.
+    if (type === "compaction" && block["content"] === null) return FRAME_NOTHING;
+    for (const part of readContentBlock(block)) choices.addPart(0, part);
+    return type === "redacted_thinking" ? FRAME_OUTPUT : FRAME_NOTHING;
+  }
+
+  function readDelta(delta: JsonObject, index: unknown): number {
+    switch (delta["type"]) {
+      case "text_delta":
+        return choices.addText(0, "text", delta["text"]) ? FRAME_OUTPUT : FRAME_NOTHING;
+      case "thinking_delta":
+        return choices.addText(0, "reasoning", delta["thinking"]) ? FRAME_OUTPUT : FRAME_NOTHING;
+      case "input_json_delta":
+        return choices.addToolCall(0, { index, arguments: delta["partial_json"] }) ? FRAME_OUTPUT : FRAME_NOTHING;
+      case "citations_delta":
+        choices.addPart(0, citationPart(delta["citation"]));
+        return FRAME_NOTHING;
+      case "compaction_delta":
+        for (const part of readContentBlock({ ...delta, type: "compaction" })) choices.addPart(0, part);
+        return FRAME_OUTPUT;
+      default:
+        return FRAME_NOTHING;
+    }
+  }
+
+  function readStop(message: JsonObject): number {
+    const reason = asLabel(message["stop_reason"]);
+    if (reason === undefined) return FRAME_NOTHING;
+    choices.setFinishReason(0, reason);
+    if (reason !== "refusal") return FRAME_TERMINAL;
+    const refused = choices.addText(0, "refusal", asObject(message["stop_details"])?.["explanation"]);
+    return refused ? FRAME_OUTPUT | FRAME_TERMINAL : FRAME_TERMINAL;
+  }
+
+  return {
+    readBody(value) {
+      if (!isObject(value)) return;
+      if (isCount) {
+        counted = value;
+        return;
+      }
+      readHead(value);
+      asArray(value["content"]).forEach((block, index) => {
+        if (isObject(block)) readBlock(block, index);
+      });
+      readStop(value);
+    },
+
+    readEvent(value, name) {
+      if (!isObject(value)) return FRAME_NOTHING;
+      // Some proxies send no `event:` line, others no `type`.
+      switch (value["type"] ?? name) {
+        case "message_start":
+          readHead(asObject(value["message"]) ?? {});
+          return FRAME_NOTHING;
+        case "content_block_start":
+          return readBlock(asObject(value["content_block"]) ?? {}, value["index"]);
+        case "content_block_delta":
+          return readDelta(asObject(value["delta"]) ?? {}, value["index"]);
+        case "message_delta":
+          usage.merge(value["usage"]);
+          return readStop(asObject(value["delta"]) ?? {});
+        case "message_stop":
+          stopped = true;
+          return FRAME_TERMINAL;
+        default:
+          return FRAME_NOTHING;
+      }
+    },
+
+    isFinished: () => stopped || choices.isFinished(),
+    hasOutput: () => choices.hasOutput(),
+
+    build(situation) {
+      const response = buildChoices(choices, situation, usage.build());
+      if (isCount) response.usage = compact({ ...notApplicableUsage(), raw: counted });
+      return compact({
+        ...response,
+        id,
+        model,
+        upstreamProvider,
+        serviceTier: usage.serviceTier(),
+        reportedCostUsd: usage.costUsd(),
+      });
+    },
+  };
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return value === undefined || value === null || (isObject(value) && Object.keys(value).length === 0);
+}
