@@ -6,15 +6,16 @@
 import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
-import { buildChoices, createFoldParser } from "./shared/fold-parser.ts";
-import type { FoldState, ResponseFold } from "./shared/fold-parser.ts";
-import { asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
+import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
+import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
+import { asLabel, asObject, compact, omitKeys } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
 import { createMessage, textParts } from "./shared/message-parts.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["model", "prompt", "stream"]);
 
 /** The parser of `anthropic-complete`. */
-export const anthropicComplete: Parser<FoldState> = createFoldParser({
+export const anthropicCompleteParser: Parser<FoldState> = createFoldParser({
   api: "anthropic-complete",
   readRequest,
   start: createCompletionFold,
@@ -31,14 +32,13 @@ function readRequest(input: RequestInput): ParsedRequest {
   });
 }
 
-function createCompletionFold(input: ResponseInput): ResponseFold {
+function createCompletionFold(input: ResponseInput): AnswerFold {
   const choices = createChoiceFold({ contentLimit: input.contentLimit });
   let id: string | undefined;
   let model: string | undefined;
 
   /** A body and an event have the same shape; `completion` of an event is a piece. */
-  function read(value: unknown): number {
-    if (!isObject(value)) return FRAME_NOTHING;
+  function read(value: JsonObject): number {
     id ??= asLabel(value["id"]);
     model ??= asLabel(value["model"]);
     const said = choices.addText(0, "text", value["completion"]) ? FRAME_OUTPUT : FRAME_NOTHING;
@@ -53,6 +53,6 @@ function createCompletionFold(input: ResponseInput): ResponseFold {
     readEvent: read,
     isFinished: () => choices.isFinished(),
     hasOutput: () => choices.hasOutput(),
-    build: (situation) => compact({ ...buildChoices(choices, situation, undefined), id, model }),
+    build: (situation) => compact({ ...buildAnswer(choices, situation, undefined), id, model }),
   };
 }

@@ -16,8 +16,8 @@ import { createAnthropicUsageFold } from "./anthropic-usage.ts";
 import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, notApplicableUsage } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
-import { buildChoices, createFoldParser } from "./shared/fold-parser.ts";
-import type { FoldState, ResponseFold } from "./shared/fold-parser.ts";
+import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
+import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { asArray, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 
@@ -30,7 +30,7 @@ const toolTypes: ReadonlyMap<unknown, "tool_call" | "server_tool_call"> = new Ma
 ]);
 
 /** The parser of `anthropic-messages`. */
-export const anthropicMessages: Parser<FoldState> = createFoldParser({
+export const anthropicMessagesParser: Parser<FoldState> = createFoldParser({
   api: "anthropic-messages",
   readRequest,
   start: createMessageFold,
@@ -55,7 +55,7 @@ function isStreamPath(path: string): boolean {
   return path.includes(":streamRawPredict") || path.includes("/invoke-with-response-stream");
 }
 
-function createMessageFold(input: ResponseInput): ResponseFold {
+function createMessageFold(input: ResponseInput): AnswerFold {
   const choices = createChoiceFold({ contentLimit: input.contentLimit });
   const usage = createAnthropicUsageFold();
   const isCount = (input.request.operation ?? input.route.operation) === "count_tokens";
@@ -126,7 +126,6 @@ function createMessageFold(input: ResponseInput): ResponseFold {
 
   return {
     readBody(value) {
-      if (!isObject(value)) return;
       if (isCount) {
         counted = value;
         return;
@@ -139,7 +138,6 @@ function createMessageFold(input: ResponseInput): ResponseFold {
     },
 
     readEvent(value, name) {
-      if (!isObject(value)) return FRAME_NOTHING;
       // Some proxies send no `event:` line, others no `type`.
       switch (value["type"] ?? name) {
         case "message_start":
@@ -164,7 +162,7 @@ function createMessageFold(input: ResponseInput): ResponseFold {
     hasOutput: () => choices.hasOutput(),
 
     build(situation) {
-      const response = buildChoices(choices, situation, usage.build());
+      const response = buildAnswer(choices, situation, usage.build());
       if (isCount) response.usage = compact({ ...notApplicableUsage(), raw: counted });
       return compact({
         ...response,

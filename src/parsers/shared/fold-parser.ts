@@ -1,6 +1,6 @@
 /**
- * What every parser does alike: telling whole bodies, stream events and errors apart. A dialect brings a fold over the
- * values of a successful response; this file makes a parser of it.
+ * A parser from a fold over the values of a successful response. What all parsers do alike is done here: telling whole
+ * bodies from stream events, and both from errors.
  */
 import type { Api, Usage } from "../../types.ts";
 import type {
@@ -15,12 +15,14 @@ import type {
 } from "../parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "../parser.ts";
 import type { ChoiceFold } from "./choices.ts";
-import { findErrorInSuccess, readErrorBody, readErrorText } from "./error-body.ts";
+import type { JsonObject } from "./json.ts";
+import { buildResponse, createResponseFold, openFrame } from "./response-fold.ts";
+import type { ResponseFold } from "./response-fold.ts";
 import { resolveUsage } from "./usage.ts";
 import type { UsageSituation } from "./usage.ts";
 
-/** What became of a response, for what is built of it. */
-export interface FoldSituation {
+/** How a response ended, for what is built of it. */
+export interface AnswerSituation {
   status: number;
   error: ParsedError | undefined;
   end: ResponseEnd;
@@ -28,121 +30,96 @@ export interface FoldSituation {
   finished: boolean;
 }
 
+/** What an answer says, but for what the parser around the fold adds. */
+export type Answer = Omit<ParsedResponse, "error" | "finished">;
+
 /** Folds the values of one response. */
-export interface ResponseFold {
+export interface AnswerFold {
   /** The whole body of a response with a success status. */
-  readBody(value: unknown): void;
-  /** One event of a stream; returns `FRAME_*` bits. Default: an event is read like a body. */
-  readEvent?(value: unknown, name: string | undefined): number;
-  /** A finish reason or a terminal event was seen. */
-  isFinished?(): boolean;
+  readBody(value: JsonObject): void;
+  /** One event of a stream; returns `FRAME_*` bits. */
+  readEvent(value: JsonObject, name: string | undefined): number;
+  /** A finish reason or a terminal event was seen. A whole body is the end by itself. */
+  isFinished(): boolean;
   /** Whether the model said anything. */
   hasOutput(): boolean;
-  build(situation: FoldSituation): FoldedResponse;
+  build(situation: AnswerSituation): Answer;
 }
-
-/** A response but for what the frame around the fold adds. */
-export type FoldedResponse = Omit<ParsedResponse, "error" | "finished">;
 
 export interface FoldParserOptions {
   api: Api;
   readRequest(input: RequestInput): ParsedRequest;
-  start(input: ResponseInput): ResponseFold;
-  /** An error event that only this dialect knows as one. Default: none beyond those that `findErrorInSuccess` knows. */
+  start(input: ResponseInput): AnswerFold;
+  /** An event that only this dialect knows as an error. Default: those that `findErrorInSuccess` knows. */
   readEventError?(value: unknown, name: string | undefined): ParsedError | undefined;
-  /** What headers add to an error; called with the error of the body, if any. Default: the error of the body. */
+  /** What headers add to the error that was found, or make of one that was not. Default: nothing. */
   refineError?(error: ParsedError | undefined, input: ResponseInput): ParsedError | undefined;
 }
 
 /** The state of a fold parser: opaque to those who drive it. */
 export interface FoldState {
-  input: ResponseInput;
-  fold: ResponseFold;
-  error: ParsedError | undefined;
-  /** The whole body was seen as one value. */
-  whole: boolean;
-  notes: string[];
+  response: ResponseFold;
+  answer: AnswerFold;
 }
 
 /** @param options - the dialect */
 export function createFoldParser(options: FoldParserOptions): Parser<FoldState> {
-  function failed(state: FoldState, error: ParsedError | undefined): number {
-    state.error ??= error;
-    return FRAME_TERMINAL;
-  }
-
-  function readBody(state: FoldState, value: unknown): number {
-    state.whole = true;
-    if (state.input.status >= 400) return failed(state, readErrorBody(value));
-    state.error ??= findErrorInSuccess(value);
-    state.fold.readBody(value);
-    return FRAME_TERMINAL | (state.fold.hasOutput() ? FRAME_OUTPUT : FRAME_NOTHING);
-  }
-
-  function readEvent(state: FoldState, value: unknown, name: string | undefined): number {
-    if (state.input.status >= 400) return failed(state, readErrorBody(value));
-    const error = options.readEventError?.(value, name) ?? findErrorInSuccess(value);
-    if (error !== undefined) return failed(state, error);
-    if (state.fold.readEvent !== undefined) return state.fold.readEvent(value, name);
-    state.fold.readBody(value);
-    return state.fold.hasOutput() ? FRAME_OUTPUT : FRAME_NOTHING;
-  }
-
-  function readText(state: FoldState, text: string): number {
-    if (state.input.status >= 400) return failed(state, readErrorText(text));
-    state.notes.push("not_json");
-    return FRAME_NOTHING;
-  }
-
   return {
     api: options.api,
     readRequest: (input) => options.readRequest(input),
-    start: (input) => ({ input, fold: options.start(input), error: undefined, whole: false, notes: [] }),
+    start: (input) => ({ response: createResponseFold(input), answer: options.start(input) }),
 
-    chunk(state: FoldState, frame: Frame): number {
-      switch (frame.kind) {
-        case "body":
-          return readBody(state, frame.value);
-        case "event":
-          return readEvent(state, frame.value, frame.name);
-        case "text":
-          return readText(state, frame.text);
-        case "event-text":
-          // `[DONE]` and the like of a proxy; of a failed response it may be all that there is.
-          return state.input.status >= 400 ? failed(state, readErrorText(frame.text)) : FRAME_NOTHING;
-        default:
-          return FRAME_NOTHING;
+    chunk({ response, answer }: FoldState, frame: Frame): number {
+      if (frame.kind === "event") {
+        const error = options.readEventError?.(frame.value, frame.name);
+        if (error !== undefined) {
+          response.error ??= error;
+          return FRAME_TERMINAL;
+        }
       }
+      const failed = response.error !== undefined;
+      const value = openFrame(response, frame);
+      if (typeof value === "number") return value;
+      // What comes with an error is the error, not an answer.
+      if (response.input.status >= 400 || (response.error !== undefined && !failed)) return FRAME_TERMINAL;
+      if (frame.kind === "event") return answer.readEvent(value, frame.name);
+      answer.readBody(value);
+      return FRAME_TERMINAL | (answer.hasOutput() ? FRAME_OUTPUT : FRAME_NOTHING);
     },
 
-    finish(state: FoldState, end: ResponseEnd): ParsedResponse {
-      const { input, fold } = state;
-      const refined = options.refineError?.(state.error, input) ?? state.error;
-      const finished = state.whole || refined !== undefined || fold.isFinished?.() === true;
-      const built = fold.build({ status: input.status, error: refined, end, finished });
-      const response: ParsedResponse = { ...built, finished, notes: [...built.notes, ...new Set(state.notes)] };
-      if (refined !== undefined) response.error = refined;
-      return response;
+    finish({ response, answer }: FoldState, end: ResponseEnd): ParsedResponse {
+      const { input } = response;
+      const error = options.refineError?.(response.error, input) ?? response.error;
+      const finished = response.ended || error !== undefined || answer.isFinished();
+      const built = answer.build({ status: input.status, error, end, finished });
+      if (error !== undefined) response.error = error;
+      const head = buildResponse(response, {
+        choices: built.choices,
+        usage: built.usage,
+        finished,
+        notes: built.notes,
+      });
+      return { ...head, ...built, notes: head.notes };
     },
   };
 }
 
 /**
- * What a response with choices says, from the fold that holds them and the usage that was found.
+ * An answer with choices, from the fold that holds them and the usage that was found.
  *
  * @param options - whatever this dialect's usage needs to be judged by
  */
-export function buildChoices(
+export function buildAnswer(
   choices: ChoiceFold,
-  situation: FoldSituation,
+  situation: AnswerSituation,
   usage: Usage | undefined,
   options: Pick<UsageSituation, "deferred" | "zeroMeansMissing"> = {},
-): FoldedResponse {
-  const response: FoldedResponse = {
+): Answer {
+  const answer: Answer = {
     choices: choices.build(),
     usage: resolveUsage({ ...situation, ...options, usage, hasOutput: choices.hasOutput() }),
     notes: choices.notes(),
   };
-  if (choices.isTruncated()) response.contentTruncated = true;
-  return response;
+  if (choices.isTruncated()) answer.contentTruncated = true;
+  return answer;
 }
