@@ -43,6 +43,8 @@ export interface AnswerFold {
   isFinished(): boolean;
   /** Whether the model said anything. */
   hasOutput(): boolean;
+  /** An error that came inside an event which says more than that: a finish reason, usage. Default: none. */
+  findError?(): ParsedError | undefined;
   build(situation: AnswerSituation): Answer;
 }
 
@@ -89,7 +91,8 @@ export function createFoldParser(options: FoldParserOptions): Parser<FoldState> 
 
     finish({ response, answer }: FoldState, end: ResponseEnd): ParsedResponse {
       const { input } = response;
-      const error = options.refineError?.(response.error, input) ?? response.error;
+      const found = response.error ?? answer.findError?.();
+      const error = options.refineError?.(found, input) ?? found;
       const finished = response.ended || error !== undefined || answer.isFinished();
       const built = answer.build({ status: input.status, error, end, finished });
       if (error !== undefined) response.error = error;
