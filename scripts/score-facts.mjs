@@ -1,0 +1,62 @@
+// What a record says, in the words of the scorer's fact list (traffic/README.md). Takes a final LlmCall, or an object
+// that has the same fields as far as they matter here.
+
+/** @param {import("../src/types.ts").LlmCall} call */
+export function callToFacts(call) {
+  const { request, response, usage, error } = call;
+  const status = error?.status ?? response?.status;
+  const choice = response?.choices.find(({ index }) => index === 0) ?? response?.choices[0];
+  const parts = choice?.message.parts ?? [];
+  return {
+    provider: call.provider,
+    operation: call.operation,
+    streaming: call.streaming,
+    requestModel: request.model,
+    responseModel: response?.model,
+    outcome: call.outcome,
+    errorStatus: status >= 400 ? status : undefined,
+    errorType: error?.type,
+    errorCode: error?.code,
+    errorMessage: error?.message,
+    outputText: joinParts(parts, "text"),
+    reasoningText: joinParts(parts, "reasoning"),
+    toolCalls: parts
+      .filter(({ type }) => type === "tool_call")
+      .map(({ name, arguments: input }) => ({ name, arguments: input })),
+    finishReason: choice?.rawFinishReason,
+    finish: choice?.finishReason,
+    usage: {
+      inputTokens: usage.inputTokens,
+      outputTokens: usage.outputTokens,
+      totalTokens: usage.totalTokens,
+      cacheReadTokens: usage.cacheReadTokens,
+      cacheWriteTokens: usage.cacheWriteTokens,
+      reasoningTokens: usage.reasoningTokens,
+    },
+    embeddings: response?.embeddings,
+  };
+}
+
+function joinParts(parts, type) {
+  return parts
+    .filter((part) => part.type === type)
+    .map(({ content }) => content)
+    .join("");
+}
+
+/** As much of an LlmCall as the facts need, from what `parseExchange` returns. */
+export function parsedToCall(parsed, status) {
+  const { route, request, response } = parsed;
+  const failed = status >= 400 || response.error !== undefined;
+  return {
+    provider: route.provider,
+    api: route.api,
+    operation: request.operation ?? route.operation,
+    streaming: parsed.streaming,
+    outcome: failed ? "error" : "success",
+    request: { model: request.model ?? route.pathModel },
+    response: { status, model: response.model, choices: response.choices, embeddings: response.embeddings },
+    usage: response.usage,
+    error: failed ? { ...response.error, status: status >= 400 ? status : undefined } : undefined,
+  };
+}

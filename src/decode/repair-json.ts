@@ -1,0 +1,153 @@
+/** JSON that is not all there: closed where the wire ended, or joined over a gap in its middle. */
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+export interface RepairedJson {
+  value: unknown;
+}
+
+/**
+ * Reads JSON whose end is missing: open strings and brackets are closed, a key without a value and half a literal are
+ * dropped. One pass, no recursion. `undefined` when that is not enough.
+ */
+export function repairTruncatedJson(text: string): RepairedJson | undefined {
+  /** Closing brackets that are due, innermost last. */
+  const open: string[] = [];
+  /** Where the text may be cut without leaving half a value behind, and how many brackets are open there. */
+  let safe = 0;
+  let safeDepth = 0;
+  /** In an object: the next string is a key. */
+  let expectsKey = false;
+  let keyEnd = false;
+  let at = 0;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = findStringEnd(text, at + 1);
+      const isKey = expectsKey;
+      if (end === -1) {
+        if (isKey) return close(text.slice(0, safe), open, safeDepth);
+        return close(`${trimEscape(text.slice(0, text.length))}"`, open, open.length);
+      }
+      at = end + 1;
+      if (isKey) {
+        expectsKey = false;
+        keyEnd = true;
+      } else {
+        safe = at;
+        safeDepth = open.length;
+      }
+      continue;
+    }
+    const char = text.charAt(at);
+    if (char === "{" || char === "[") {
+      open.push(char === "{" ? "}" : "]");
+      expectsKey = char === "{";
+      at++;
+      safe = at;
+      safeDepth = open.length;
+    } else if (char === "}" || char === "]") {
+      if (open.pop() !== char) return undefined;
+      at++;
+      safe = at;
+      safeDepth = open.length;
+      if (open.length === 0) return close(text.slice(0, at), open, 0);
+    } else if (char === ",") {
+      // What came before the comma is whole, a number too.
+      safe = at;
+      safeDepth = open.length;
+      expectsKey = open.at(-1) === "}";
+      at++;
+    } else {
+      if (char === ":" && keyEnd) keyEnd = false;
+      at++;
+    }
+  }
+  return close(text.slice(0, safe), open, safeDepth);
+}
+
+/**
+ * Reads JSON whose middle is missing: `head` and `tail` are joined as if both were in the same string or the same list
+ * of numbers, which is where all large bodies are large. `undefined` when that gives no JSON.
+ */
+export function joinOverGap(head: string, tail: string): RepairedJson | undefined {
+  const inString = parse(trimEscape(head) + trimLeadingEscape(tail));
+  if (inString !== undefined) return inString;
+  const lastComma = head.lastIndexOf(",");
+  const firstComma = tail.indexOf(",");
+  return lastComma === -1 || firstComma === -1 ? undefined : parse(head.slice(0, lastComma) + tail.slice(firstComma));
+}
+
+/**
+ * The last object or scalar that follows `"key":` in a piece of JSON; `undefined` when there is none that is whole.
+ * A key inside of a string has escaped quotes and does not match.
+ */
+export function findLastValue(text: string, key: string): unknown {
+  const pattern = `"${key}"`;
+  for (let at = text.lastIndexOf(pattern); at !== -1; at = at === 0 ? -1 : text.lastIndexOf(pattern, at - 1)) {
+    if (text.charCodeAt(at - 1) === BACKSLASH) continue;
+    const rest = /^\s*:\s*/.exec(text.slice(at + pattern.length, at + pattern.length + 100));
+    if (rest === null) continue;
+    const value = readValue(text, at + pattern.length + rest[0].length);
+    if (value !== undefined && value.value !== null) return value.value;
+  }
+  return undefined;
+}
+
+function readValue(text: string, start: number): RepairedJson | undefined {
+  const first = text.charAt(start);
+  if (first === '"') {
+    const end = findStringEnd(text, start + 1);
+    return end === -1 ? undefined : parse(text.slice(start, end + 1));
+  }
+  if (first !== "{" && first !== "[") return parse(/^[\w.+-]+/.exec(text.slice(start, start + 40))?.[0] ?? "");
+  let depth = 0;
+  for (let at = start; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (char === '"') {
+      const end = findStringEnd(text, at + 1);
+      if (end === -1) return undefined;
+      at = end;
+    } else if (char === "{" || char === "[") depth++;
+    else if ((char === "}" || char === "]") && --depth === 0) return parse(text.slice(start, at + 1));
+  }
+  return undefined;
+}
+
+/** Index of the closing quote of a string whose content begins at `from`; -1 when it is not there. */
+function findStringEnd(text: string, from: number): number {
+  for (let at = text.indexOf('"', from); at !== -1; at = text.indexOf('"', at + 1)) {
+    let slashes = 0;
+    for (let back = at - 1; back >= from && text.charCodeAt(back) === BACKSLASH; back--) slashes++;
+    if (slashes % 2 === 0) return at;
+  }
+  return -1;
+}
+
+/** Half an escape at the end: a lone backslash, or `\u` with fewer than four digits. */
+function trimEscape(text: string): string {
+  const unicode = /(\\+)u[0-9a-fA-F]{0,3}$/.exec(text);
+  if (unicode !== null && (unicode[1]?.length ?? 0) % 2 === 1)
+    return text.slice(0, -unicode[0].length + (unicode[1]?.length ?? 1) - 1);
+  let slashes = 0;
+  for (let back = text.length - 1; back >= 0 && text.charCodeAt(back) === BACKSLASH; back--) slashes++;
+  return slashes % 2 === 1 ? text.slice(0, -1) : text;
+}
+
+/** What may be the second half of an escape at the start: harmless as text, but for a quote. */
+function trimLeadingEscape(text: string): string {
+  return text.startsWith('"') || text.startsWith("\\") ? text.slice(1) : text;
+}
+
+function close(text: string, open: readonly string[], depth: number): RepairedJson | undefined {
+  return parse(text + open.slice(0, depth).reverse().join(""));
+}
+
+function parse(text: string): RepairedJson | undefined {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
+  }
+}

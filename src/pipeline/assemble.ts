@@ -1,0 +1,268 @@
+/**
+ * One exchange, from decoded bytes to what its parser makes of them: framing, JSON, the fold, and when the first token
+ * came. Never throws; what is odd becomes a note.
+ */
+import { createFraming, type FramingSink } from "../decode/framing.ts";
+import { findLastValue, joinOverGap, repairTruncatedJson } from "../decode/repair-json.ts";
+import type { ParsedBody } from "../decode/request-body.ts";
+import { findParser } from "../parsers/index.ts";
+import {
+  FRAME_OUTPUT,
+  FRAME_TERMINAL,
+  type Frame,
+  missingUsage,
+  type ParsedRequest,
+  type ParsedResponse,
+  type Parser,
+  type RouteInfo,
+} from "../parsers/parser.ts";
+
+export interface AssemblyOptions {
+  route: RouteInfo;
+  /** Path with query, as sent. */
+  path: string;
+  method: string;
+  status: number;
+  /** Lower-case names, allow-listed. */
+  requestHeaders: Record<string, string>;
+  /** Lower-case names, allow-listed, with `content-type`. */
+  responseHeaders: Record<string, string>;
+  /** Called once, when the first frame comes or at the end: a request body may still be on its way when a response begins. */
+  requestBody: () => ParsedBody;
+  /** Characters of content that the answer may keep. */
+  contentLimit: number;
+  /** Characters kept of a body that is one JSON value. Default 8 MiB. */
+  maxBodyBytes?: number;
+  /** Default: the parser of `route.api`. */
+  parser?: Parser;
+}
+
+export interface AssembledExchange {
+  request: ParsedRequest;
+  response: ParsedResponse;
+  streaming: boolean;
+  notes: string[];
+  /** Something of the response was left out because of a bound of ours. */
+  responseTruncated: boolean;
+  firstTokenMs?: number;
+}
+
+export interface Assembly {
+  /**
+   * Takes decoded bytes (no content encoding) and when they came, in ms since the start. Bytes may be reused by the
+   * caller afterwards only if the body is no binary event stream split inside of a message.
+   */
+  push(bytes: Uint8Array, atMs: number): void;
+  /**
+   * When output was first seen. Until then push chunk by chunk so that the time is exact; afterwards bigger batches are
+   * as good.
+   */
+  readonly firstTokenMs: number | undefined;
+  /** The model has finished: closing now is no cancellation. */
+  readonly terminal: boolean;
+  /** The response is a stream. `false` until its first bytes were seen. */
+  readonly streaming: boolean;
+  finish(end: { interrupted: boolean }): AssembledExchange;
+}
+
+const DEFAULT_MAX_BODY = 8 * 1024 * 1024;
+/** Notes that mean that a bound of ours cut the response. */
+const TRUNCATION_NOTES: ReadonlySet<string> = new Set([
+  "response_body_too_large",
+  "sse_line_too_long",
+  "ndjson_line_too_long",
+  "json_element_too_long",
+  "event_stream_message_too_long",
+]);
+/** Facts that stand at the end of a large body, behind the content. */
+const TAIL_KEYS = [
+  "usage",
+  "usageMetadata",
+  "finish_reason",
+  "stop_reason",
+  "finishReason",
+  "stopReason",
+  "status",
+  "model",
+  "modelVersion",
+  "id",
+  "responseId",
+  "prompt_eval_count",
+  "eval_count",
+  "done_reason",
+] as const;
+
+export function createAssembly(options: AssemblyOptions): Assembly {
+  const { route, status } = options;
+  const parser: Parser | undefined = options.parser ?? findParser(route.api);
+  const notes = new Set<string>();
+  let now = 0;
+  let firstTokenMs: number | undefined;
+  let terminal = false;
+  /** `[DONE]` came: SDKs read nothing behind it. */
+  let closed = false;
+  let request: ParsedRequest | undefined;
+  let state: unknown;
+  let started = false;
+  let brokenBody = false;
+
+  function guard<Result>(fallback: Result, run: () => Result): Result {
+    try {
+      return run();
+    } catch {
+      notes.add("parser_failed");
+      return fallback;
+    }
+  }
+
+  function readRequest(): ParsedRequest {
+    if (request !== undefined) return request;
+    const body = guard<ParsedBody>({ value: undefined, notes: [] }, options.requestBody);
+    for (const note of body.notes) notes.add(note);
+    const input = { route, path: options.path, headers: options.requestHeaders, body: body.value };
+    request = guard<ParsedRequest>({ parameters: {} }, () => parser?.readRequest(input) ?? { parameters: {} });
+    return request;
+  }
+
+  function start(): void {
+    if (started) return;
+    started = true;
+    const input = {
+      route,
+      status,
+      headers: options.responseHeaders,
+      request: readRequest(),
+      contentLimit: options.contentLimit,
+    };
+    state = guard<unknown>(undefined, () => parser?.start(input));
+  }
+
+  function fold(frame: Frame): number {
+    start();
+    if (parser === undefined) return 0;
+    return guard(0, () => parser.chunk(state, frame));
+  }
+
+  const sink: FramingSink = {
+    onEvent(text, name) {
+      if (closed) return;
+      const bits = fold(readEvent(text, name, notes));
+      if ((bits & FRAME_OUTPUT) !== 0 && status < 400) firstTokenMs ??= now;
+      if ((bits & FRAME_TERMINAL) !== 0) terminal = true;
+      if (text.startsWith("[DONE]")) terminal = closed = true;
+    },
+    onBody(kind, text, tail) {
+      if (tail !== undefined) notes.add("response_body_too_large");
+      if (kind === "text") {
+        fold({ kind: "text", text });
+        return;
+      }
+      const value = tail === undefined ? readBody(text, notes) : readLargeBody(text, tail);
+      brokenBody = tail !== undefined || notes.has("truncated_json");
+      fold(value === undefined ? { kind: "text", text } : { kind: "body", value });
+    },
+    onBinary(bytes) {
+      const mimeType = options.responseHeaders["content-type"];
+      fold(mimeType === undefined ? { kind: "binary", bytes } : { kind: "binary", bytes, mimeType });
+    },
+    onNote(note) {
+      notes.add(note);
+    },
+  };
+
+  const framing = createFraming({
+    contentType: options.responseHeaders["content-type"],
+    status,
+    mayBeJsonArray: options.path.includes(":streamGenerateContent"),
+    mayBeEventStream: route.api.startsWith("bedrock-"),
+    maxBodyLength: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
+    sink,
+  });
+
+  function isStreaming(): boolean {
+    const { kind } = framing;
+    return status < 400 && kind !== undefined && kind !== "json" && kind !== "text" && kind !== "binary";
+  }
+
+  return {
+    push(bytes, atMs) {
+      now = atMs;
+      framing.push(bytes);
+    },
+    get firstTokenMs() {
+      return firstTokenMs;
+    },
+    get terminal() {
+      return terminal;
+    },
+    get streaming() {
+      return isStreaming();
+    },
+    finish({ interrupted }) {
+      framing.end();
+      start();
+      const streaming = isStreaming();
+      const response =
+        parser === undefined
+          ? emptyResponse("no_parser")
+          : (guard(undefined, () => parser.finish(state, { streaming, interrupted })) ??
+            emptyResponse("parser_failed"));
+      if (closed) response.finished = true;
+      if (brokenBody && interrupted) response.finished = false;
+      // Vectors in the part that was dropped were not counted.
+      if (notes.has("response_body_too_large")) delete response.embeddings;
+      const result: AssembledExchange = {
+        request: readRequest(),
+        response,
+        streaming,
+        notes: [...new Set([...notes, ...response.notes])],
+        responseTruncated: response.contentTruncated === true || [...notes].some((note) => TRUNCATION_NOTES.has(note)),
+      };
+      if (streaming && firstTokenMs !== undefined) result.firstTokenMs = firstTokenMs;
+      return result;
+    },
+  };
+}
+
+/** Scalars stay text: a stream of plain text has events like `42` and `null`. */
+function readEvent(text: string, name: string | undefined, notes: Set<string>): Frame {
+  const first = text.trimStart().charCodeAt(0);
+  if (first === 0x7b || first === 0x5b) {
+    try {
+      const value: unknown = JSON.parse(text);
+      return name === undefined ? { kind: "event", value } : { kind: "event", value, name };
+    } catch {
+      if (!text.startsWith("[DONE]")) notes.add("invalid_event_json");
+    }
+  }
+  return name === undefined ? { kind: "event-text", text } : { kind: "event-text", text, name };
+}
+
+function readBody(text: string, notes: Set<string>): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    const repaired = /^\s*[{[]/.test(text) ? repairTruncatedJson(text) : undefined;
+    notes.add(repaired === undefined ? "invalid_json" : "truncated_json");
+    return repaired?.value;
+  }
+}
+
+/** The head gives the structure; what is missing of the facts at the root is looked for in the tail. */
+function readLargeBody(head: string, tail: string): unknown {
+  const joined = joinOverGap(head, tail);
+  if (joined !== undefined) return joined.value;
+  const value = repairTruncatedJson(head)?.value;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const root = value as Record<string, unknown>;
+  for (const key of TAIL_KEYS) {
+    if (root[key] !== undefined) continue;
+    const found = findLastValue(tail, key);
+    if (found !== undefined) root[key] = found;
+  }
+  return root;
+}
+
+function emptyResponse(note: string): ParsedResponse {
+  return { choices: [], usage: missingUsage("not_parsed"), finished: true, notes: [note] };
+}

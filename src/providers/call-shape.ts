@@ -1,0 +1,74 @@
+/** Whether a request body looks like the call that its path says, for hosts that no table knows. */
+import type { Api, Operation } from "../types.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+type Shape = (body: Fields) => boolean;
+
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
+const isList = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
+const isTextOrList = (value: unknown): boolean => isText(value) || isList(value);
+const isRecord = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+/** Messages of a chat are objects that say who speaks; the messages of a mail app are not. */
+const isMessages = (value: unknown): boolean =>
+  Array.isArray(value) && value.some((message) => isRecord(message) && typeof message["role"] === "string");
+
+const namesModel: Shape = (body) => isText(body["model"]);
+const isPrompt: Shape = (body) => isTextOrList(body["prompt"]);
+
+/** What the body must hold besides the model. */
+const SHAPES: Readonly<Partial<Record<Api, Shape>>> = {
+  "openai-chat": (body) => isMessages(body["messages"]) || isPrompt(body),
+  "openai-responses": (body) =>
+    isTextOrList(body["input"]) || isRecord(body["prompt"]) || isText(body["previous_response_id"]),
+  "openai-completions": isPrompt,
+  "openai-embeddings": (body) => isTextOrList(body["input"]) || isList(body["inputs"]),
+  "openai-images": isPrompt,
+  "openai-audio": (body) => isText(body["input"]) || body["file"] !== undefined,
+  "openai-moderation": (body) => isTextOrList(body["input"]),
+  "anthropic-messages": (body) => isMessages(body["messages"]),
+  gemini: (body) =>
+    isList(body["contents"]) ||
+    isRecord(body["contents"]) ||
+    isRecord(body["content"]) ||
+    isList(body["requests"]) ||
+    isRecord(body["generateContentRequest"]),
+  "vertex-predict": (body) => isList(body["instances"]),
+  "bedrock-converse": (body) => isMessages(body["messages"]) || isRecord(body["input"]),
+  "bedrock-invoke": (body) =>
+    isMessages(body["messages"]) ||
+    isPrompt(body) ||
+    [
+      "anthropic_version",
+      "inputText",
+      "inputs",
+      "texts",
+      "input",
+      "message",
+      "text_prompts",
+      "schemaVersion",
+      "taskType",
+    ].some((key) => body[key] !== undefined),
+  ollama: (body) => isMessages(body["messages"]) || isText(body["prompt"]) || isTextOrList(body["input"]),
+  "cohere-v1": (body) => isText(body["message"]) || isPrompt(body) || isList(body["texts"]) || isList(body["inputs"]),
+  "cohere-v2": (body) => isMessages(body["messages"]) || isList(body["texts"]) || isList(body["inputs"]),
+  rerank: (body) => isText(body["query"]) && isList(body["documents"]),
+  tgi: (body) => isText(body["inputs"]),
+  "openai-threads": (body) => isText(body["assistant_id"]) || isList(body["tool_outputs"]),
+};
+
+/** APIs whose bodies need not name a model. */
+const MODEL_OPTIONAL: ReadonlySet<Api> = new Set(["tgi", "openai-threads"]);
+
+/**
+ * True when the body has the shape of a call: a model (in the body or in the path) and what the API's input is called.
+ * An app's own `POST /messages` has not.
+ */
+export function hasCallShape(
+  route: { readonly api: Api; readonly operation: Operation; readonly pathModel?: string },
+  body: unknown,
+): boolean {
+  if (!isRecord(body)) return false;
+  if (!namesModel(body) && route.pathModel === undefined && !MODEL_OPTIONAL.has(route.api)) return false;
+  return SHAPES[route.api]?.(body) ?? false;
+}
