@@ -24,7 +24,10 @@ export function expectCall(
     toolCalls: [],
   };
   const expected = [plan.facts, ...played.sent.map((event) => event.facts ?? {})].reduce<ExpectedCall>(addFacts, base);
-  if (played.ending === "left") return { ...expected, outcome: "cancelled", partial: true };
+  if (played.ending === "left") {
+    const seen = played.measured.headersMs === undefined ? requestFacts(expected) : expected;
+    return { ...seen, outcome: "cancelled", partial: true };
+  }
   return played.ending === "fault" && fault !== undefined ? afterFault(expected, fault) : expected;
 }
 
@@ -34,17 +37,18 @@ function afterFault(expected: ExpectedCall, fault: MockFault): ExpectedCall {
     return { ...expected, usage, outcome: "error", error: { kind: "stream", ...expected.error } };
   }
   if (fault.kind !== "no_response") return { ...expected, usage, outcome: "truncated" };
-  // Only what the request says is left.
-  const { provider, api, operation, requestModel } = expected;
+  return { ...requestFacts(expected), outcome: "error", error: { kind: "network" } };
+}
+
+/** What is left of an exchange without a response. */
+function requestFacts({ provider, api, operation, requestModel }: ExpectedCall): Omit<ExpectedCall, "outcome"> {
   return {
     provider,
     api,
     operation,
     ...(requestModel === undefined ? {} : { requestModel }),
     streaming: false,
-    outcome: "error",
     toolCalls: [],
-    error: { kind: "network" },
     usage: { source: "missing" },
   };
 }

@@ -42,6 +42,7 @@ export async function playPlan(
   };
 
   await waitUntil(timing.headersMs ?? 0);
+  if (response.destroyed) return ended("left");
   if (fault?.kind === "no_response") {
     response.socket?.destroy();
     return ended("fault");
