@@ -3,7 +3,7 @@ import type { ChoiceFold } from "./shared/choices.ts";
 import { asArray, asIndex, asObject, asString } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readMediaUrl } from "./shared/media.ts";
-import { readContent } from "./shared/openai-messages.ts";
+import { findCalled, readContent } from "./shared/openai-messages.ts";
 import { readReasoning } from "./shared/reasoning.ts";
 
 /**
@@ -80,14 +80,13 @@ function foldToolCalls(fold: ChoiceFold, index: number, calls: unknown): boolean
   for (const item of asArray(calls)) {
     const call = asObject(item);
     if (call === undefined) continue;
-    const custom = asObject(call["custom"]);
-    const called = custom ?? asObject(call["function"]) ?? call;
+    const { called, isCustom } = findCalled(call);
     const delta = {
       index: call["index"],
       id: call["id"],
       name: called["name"],
-      arguments: custom === undefined ? called["arguments"] : custom["input"],
-      freeText: custom !== undefined,
+      arguments: isCustom ? called["input"] : called["arguments"],
+      freeText: isCustom,
     };
     output = fold.addToolCall(index, delta) || output;
   }

@@ -22,7 +22,7 @@ import { readErrorBody } from "./shared/error-body.ts";
 import { asLabel, asNumber, asObject, asString, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
-import { readOpenAiUsage, readReportedCost } from "./shared/openai-usage.ts";
+import { isCountedByServer, readOpenAiUsage, readReportedCost } from "./shared/openai-usage.ts";
 import { buildResponse, createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
 import { resolveUsage } from "./shared/usage.ts";
@@ -95,6 +95,7 @@ export const openaiChatParser: Parser<ChatState> = {
       finished,
       hasOutput: choices.hasOutput(),
       optIn: request,
+      zeroMeansMissing: !isCountedByServer(route.provider),
     });
     const built = buildResponse(response, {
       choices: choices.build(),

@@ -29,7 +29,6 @@ const finishReasons: Readonly<Record<FinishReason, readonly string[]>> = {
     "error_limit", // Cohere v1
     "token_limit", // watsonx
     "max_length",
-    "incomplete",
   ],
   tool_calls: ["tool_calls", "tool_call", "function_call", "tool_use"],
   content_filter: [

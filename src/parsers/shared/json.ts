@@ -45,14 +45,14 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * Tool arguments as they go into the record: `""` is `{}`, JSON that parses is its value, everything else stays the
- * text that it is.
+ * Tool arguments as they go into the record: `""` is `{}`, JSON that parses is its value, everything else (`null` too:
+ * a record has no nulls) stays the text that it is.
  */
 export function readArguments(value: unknown): unknown {
   if (typeof value !== "string") return value ?? {};
   if (value.trim() === "") return {};
   const parsed = parseJson(value);
-  return parsed === undefined ? value : parsed;
+  return parsed ?? value;
 }
 
 /** Copies `source` without the named keys and without `undefined` and `null`: what is left of a request are parameters. */

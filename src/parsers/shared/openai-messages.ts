@@ -87,18 +87,30 @@ export function readToolCalls(message: JsonObject): ToolCallPart[] {
     if (isObject(item)) calls.push(readToolCall(item));
   }
   const legacy = asObject(message["function_call"]);
-  if (legacy !== undefined && calls.length === 0) calls.push(readToolCall({ function: legacy }));
+  if (asLabel(legacy?.["name"]) !== undefined && calls.length === 0) calls.push(readToolCall({ function: legacy }));
   return calls;
 }
 
 function readToolCall(call: JsonObject): ToolCallPart {
-  const custom = asObject(call["custom"]);
-  const called = asObject(call["function"]) ?? call;
-  const part: ToolCallPart = { type: "tool_call", name: asLabel(custom?.["name"] ?? called["name"]) ?? "" };
+  const { called, isCustom } = findCalled(call);
+  const part: ToolCallPart = { type: "tool_call", name: asLabel(called["name"]) ?? "" };
   const id = asLabel(call["id"]);
   if (id !== undefined) part.id = id;
-  part.arguments = custom === undefined ? readArguments(called["arguments"]) : custom["input"];
+  part.arguments = isCustom ? called["input"] : readArguments(called["arguments"]);
   return part;
+}
+
+/**
+ * The object in a tool call that holds name and arguments: `function`, or `custom` for tools that take free text.
+ * Some servers send both, one of them with empty strings.
+ */
+export function findCalled(call: JsonObject): { called: JsonObject; isCustom: boolean } {
+  const custom = asObject(call["custom"]);
+  const called = asObject(call["function"]);
+  if (custom !== undefined && (called === undefined || call["type"] === "custom")) {
+    return { called: custom, isCustom: true };
+  }
+  return { called: called ?? call, isCustom: false };
 }
 
 function readToolResult(message: JsonObject): Part[] {

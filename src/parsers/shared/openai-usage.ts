@@ -78,6 +78,13 @@ export function readOpenAiUsage(raw: unknown, provider?: string): Usage | undefi
   );
 }
 
+/** Providers whose zeros are zeros; elsewhere zeros next to an answer are a server that does not count. */
+const countingProviders: ReadonlySet<string> = new Set(["openai", "azure.ai.openai"]);
+
+export function isCountedByServer(provider: string): boolean {
+  return countingProviders.has(provider);
+}
+
 /** USD that the provider or gateway says this call cost: OpenRouter, Vercel, Perplexity, xAI. */
 export function readReportedCost(raw: unknown): number | undefined {
   const usage = asObject(raw);

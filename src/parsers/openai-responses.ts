@@ -1,0 +1,178 @@
+/**
+ * The Responses API: one JSON object, or SSE events whose name is their `type`. The event that ends a stream repeats the
+ * whole answer and is believed; where it is missing or empty, the items that the stream told are taken.
+ */
+import type { Choice, Usage } from "../types.ts";
+import type { Frame, ParsedResponse, Parser, ResponseEnd, ResponseInput } from "./parser.ts";
+import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
+import { readItemParts, serverToolOf } from "./openai-responses-items.ts";
+import { readResponsesRequest } from "./openai-responses-request.ts";
+import { createOutputItems } from "./openai-responses-stream.ts";
+import type { OutputItems } from "./openai-responses-stream.ts";
+import { createChoiceFold } from "./shared/choices.ts";
+import type { ChoiceFold } from "./shared/choices.ts";
+import { readErrorBody } from "./shared/error-body.ts";
+import { asLabel, asObject, isObject } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
+import { isCountedByServer, readOpenAiUsage, readReportedCost } from "./shared/openai-usage.ts";
+import { buildResponse, createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
+import type { ResponseFold } from "./shared/response-fold.ts";
+import { resolveUsage } from "./shared/usage.ts";
+
+interface ResponsesState {
+  response: ResponseFold;
+  /** Where the answer is folded once it is known as a whole. */
+  choices: ChoiceFold;
+  stream: OutputItems;
+  /** The answer in `choices` is the final one. */
+  settled: boolean;
+  status: string | undefined;
+  incompleteReason: string | undefined;
+  serverTools: Map<string, number>;
+}
+
+const terminalEvents: ReadonlySet<string> = new Set([
+  "response.completed",
+  "response.incomplete",
+  "response.failed",
+  "response.cancelled",
+  "response.done",
+]);
+
+/** Roles of messages that an answer only repeats. */
+const inputRoles: ReadonlySet<unknown> = new Set(["user", "system", "developer"]);
+
+export const openaiResponsesParser: Parser<ResponsesState> = {
+  api: "openai-responses",
+  readRequest: (input) => readResponsesRequest(input),
+
+  start(input: ResponseInput): ResponsesState {
+    return {
+      response: createResponseFold(input),
+      choices: createChoiceFold({ contentLimit: input.contentLimit }),
+      stream: createOutputItems(input.contentLimit),
+      settled: false,
+      status: undefined,
+      incompleteReason: undefined,
+      serverTools: new Map(),
+    };
+  },
+
+  chunk(state: ResponsesState, frame: Frame): number {
+    const { response } = state;
+    const value = openFrame(response, frame);
+    if (typeof value === "number") return value;
+    if (frame.kind === "body") {
+      foldResponseObject(state, value);
+      return state.choices.hasOutput() ? FRAME_OUTPUT | FRAME_TERMINAL : FRAME_TERMINAL;
+    }
+    const type = asLabel(value["type"]) ?? (frame.kind === "event" ? frame.name : undefined) ?? "";
+    const whole = asObject(value["response"]);
+    let bits = response.ended ? FRAME_TERMINAL : FRAME_NOTHING;
+    if (whole !== undefined) {
+      const terminal = terminalEvents.has(type);
+      if (terminal) response.ended = true;
+      if (terminal) foldResponseObject(state, whole);
+      else foldResponseHead(state, whole);
+      if (terminal) bits |= FRAME_TERMINAL;
+    } else if (type === "" && value["object"] === "response") {
+      // A server that answers a streaming request with one event that is the whole object.
+      foldResponseObject(state, value);
+      if (state.choices.hasOutput()) bits |= FRAME_OUTPUT;
+    }
+    if (!state.settled && state.stream.fold(type, value)) bits |= FRAME_OUTPUT;
+    return bits;
+  },
+
+  finish(state: ResponsesState, end: ResponseEnd): ParsedResponse {
+    const { response, choices, stream } = state;
+    const { input } = response;
+    if (!state.settled) for (const item of stream.items()) foldOutputItem(state, item);
+    if (state.status !== undefined && response.ended) {
+      choices.setFinishReason(0, state.incompleteReason ?? state.status);
+    }
+    const deferred = state.status === "queued" || state.status === "in_progress";
+    const usage = resolveUsage({
+      usage: addServerTools(readOpenAiUsage(response.usage), state.serverTools),
+      status: input.status,
+      error: response.error,
+      end,
+      finished: response.ended,
+      hasOutput: choices.hasOutput(),
+      deferred: deferred && !end.interrupted,
+      zeroMeansMissing: !isCountedByServer(input.route.provider),
+    });
+    const built = buildResponse(response, {
+      choices: choices.build().map(markRefusal),
+      usage,
+      finished: response.ended,
+      truncated: choices.isTruncated() || (!state.settled && stream.isTruncated()),
+      notes: choices.notes(),
+    });
+    if (deferred && response.id !== undefined) built.jobId = response.id;
+    const cost = readReportedCost(response.usage);
+    if (cost !== undefined) built.reportedCostUsd = cost;
+    return built;
+  },
+};
+
+/** What every lifecycle event repeats. */
+function foldResponseHead(state: ResponsesState, value: JsonObject): void {
+  const { response } = state;
+  foldHead(response, value);
+  foldUsage(response, value["usage"]);
+  state.status = asLabel(value["status"]) ?? state.status;
+}
+
+function foldResponseObject(state: ResponsesState, value: JsonObject): void {
+  foldResponseHead(state, value);
+  state.incompleteReason = asLabel(asObject(value["incomplete_details"])?.["reason"]);
+  const { error } = value;
+  if (error !== undefined && error !== null) state.response.error ??= readErrorBody({ error });
+  const { output } = value;
+  if (!Array.isArray(output) || output.length === 0) return;
+  // Like its usage, the output of the last whole answer counts, should a stream ever hold two.
+  if (state.settled) {
+    state.choices = createChoiceFold({ contentLimit: state.response.input.contentLimit });
+    state.serverTools.clear();
+    state.response.id = asLabel(value["id"]) ?? state.response.id;
+  }
+  state.settled = true;
+  state.stream.clear();
+  for (const item of output) if (isObject(item)) foldOutputItem(state, item);
+}
+
+function foldOutputItem(state: ResponsesState, item: JsonObject): void {
+  if (inputRoles.has(item["role"])) return;
+  const { choices, serverTools } = state;
+  const { provider } = state.response.input.route;
+  if (item["role"] !== undefined) choices.setRole(0, item["role"]);
+  for (const part of readItemParts(item, { provider })) {
+    if (part.type === "text" || part.type === "reasoning" || part.type === "refusal") {
+      choices.addText(0, part.type, part.content);
+      choices.breakText(0);
+    } else if (part.type === "tool_call_response") {
+      // In an answer a result can only be that of a tool which the provider ran.
+      choices.addPart(0, { ...part, type: "server_tool_call_response" });
+    } else {
+      choices.addPart(0, part);
+    }
+  }
+  const tool = serverToolOf(item, { provider });
+  if (tool !== undefined && (serverTools.has(tool) || serverTools.size < 64)) {
+    serverTools.set(tool, (serverTools.get(tool) ?? 0) + 1);
+  }
+}
+
+function addServerTools(usage: Usage | undefined, counts: ReadonlyMap<string, number>): Usage | undefined {
+  if (usage === undefined || counts.size === 0) return usage;
+  const uses = Object.fromEntries([...counts].filter(([name]) => name !== "__proto__"));
+  return { ...usage, serverToolUses: { ...usage.serverToolUses, ...uses } };
+}
+
+/** The API has no finish reason for an answer that is nothing but a refusal. */
+function markRefusal(choice: Choice): Choice {
+  const said = choice.message.parts.filter((part) => part.type !== "reasoning");
+  const refused = said.length > 0 && said.every((part) => part.type === "refusal");
+  return refused && choice.finishReason === "stop" ? { ...choice, finishReason: "content_filter" } : choice;
+}
