@@ -51,7 +51,7 @@ export function parsedToCall(parsed, status) {
   return {
     provider: route.provider,
     api: route.api,
-    operation: request.operation ?? route.operation,
+    operation: response.operation ?? request.operation ?? route.operation,
     streaming: parsed.streaming,
     outcome: failed ? "error" : "success",
     request: { model: request.model ?? route.pathModel },

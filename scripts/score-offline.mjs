@@ -47,6 +47,7 @@ async function main() {
     kept.push(entry);
     if (own.dump)
       console.log(exchange.id, inspect(parsed, { depth: 12, maxStringLength: 400, colors: process.stdout.isTTY }));
+    if (own.note !== undefined && parsed?.notes.includes(own.note)) console.log(own.note, exchange.id);
     for (const note of parsed?.notes ?? []) notes.set(note, (notes.get(note) ?? 0) + 1);
     actual.push({
       id: exchange.id,
@@ -140,9 +141,10 @@ function splitArguments(list) {
       seed: { type: "string" },
       dump: { type: "boolean" },
       types: { type: "boolean" },
+      note: { type: "string" },
     },
   });
-  const ours = new Set(["dialect", "api", "provider", "id", "seed", "dump", "types"]);
+  const ours = new Set(["dialect", "api", "provider", "id", "seed", "dump", "types", "note"]);
   const mine = new Set();
   for (const token of tokens) {
     if (token.kind !== "option" || !ours.has(token.name)) continue;

@@ -51,6 +51,8 @@ export function createFraming(options: FramingOptions): Framing {
   let splitter: Splitter | undefined;
   let binarySplitter: Splitter<Uint8Array> | undefined;
   let binaryBytes = 0;
+  /** White space before the body. */
+  let skipped = 0;
   const body = createBodyBuffer(options.maxBodyLength);
   /** The first line of what looks like one JSON value is still open. */
   let awaitsFirstLine = false;
@@ -103,12 +105,18 @@ export function createFraming(options: FramingOptions): Framing {
     const start = skipWhiteSpace(head);
     const rest = head.subarray(start);
     if (rest.byteLength === 0 && !final) {
+      skipped += start;
       head = undefined;
       return;
     }
     const next = chooseKind(rest, options, final);
-    if (next === undefined) return;
+    if (next === undefined) {
+      // The caller's memory is the caller's.
+      head = head.slice();
+      return;
+    }
     choose(next);
+    skipped += start;
     head = undefined;
     take(rest);
   }
@@ -130,7 +138,7 @@ export function createFraming(options: FramingOptions): Framing {
       if (utf8.invalid) sink.onNote("invalid_utf8");
       splitter?.end();
       binarySplitter?.end();
-      if (kind === "binary") sink.onBinary(binaryBytes);
+      if (kind === "binary") sink.onBinary(skipped + binaryBytes);
       else if ((kind === "json" || kind === "text") && !body.isEmpty()) sink.onBody(kind, body.peek(), body.tail());
     },
     get kind() {

@@ -141,7 +141,7 @@ function trimLeadingEscape(text: string): string {
 }
 
 function close(text: string, open: readonly string[], depth: number): RepairedJson | undefined {
-  return parse(text + open.slice(0, depth).reverse().join(""));
+  return parse(text + open.slice(0, depth).toReversed().join(""));
 }
 
 function parse(text: string): RepairedJson | undefined {

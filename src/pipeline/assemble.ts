@@ -48,10 +48,7 @@ export interface AssembledExchange {
 }
 
 export interface Assembly {
-  /**
-   * Takes decoded bytes (no content encoding) and when they came, in ms since the start. Bytes may be reused by the
-   * caller afterwards only if the body is no binary event stream split inside of a message.
-   */
+  /** Takes decoded bytes (no content encoding) and when they came, in ms since the start. Keeps no reference to them. */
   push(bytes: Uint8Array, atMs: number): void;
   /**
    * When output was first seen. Until then push chunk by chunk so that the time is exact; afterwards bigger batches are
@@ -101,10 +98,11 @@ export function createAssembly(options: AssemblyOptions): Assembly {
   let terminal = false;
   /** `[DONE]` came: SDKs read nothing behind it. */
   let closed = false;
+  /** The wire ended early and what comes now was cut off by it. */
+  let cutOff = false;
   let request: ParsedRequest | undefined;
   let state: unknown;
   let started = false;
-  let brokenBody = false;
 
   function guard<Result>(fallback: Result, run: () => Result): Result {
     try {
@@ -146,7 +144,10 @@ export function createAssembly(options: AssemblyOptions): Assembly {
   const sink: FramingSink = {
     onEvent(text, name) {
       if (closed) return;
-      const bits = fold(readEvent(text, name, notes));
+      const frame = readEvent(text, name);
+      if (frame === undefined) notes.add(cutOff ? "truncated_event" : "invalid_event_json");
+      if (frame === undefined && cutOff) return;
+      const bits = fold(frame ?? eventText(text, name));
       if ((bits & FRAME_OUTPUT) !== 0 && status < 400) firstTokenMs ??= now;
       if ((bits & FRAME_TERMINAL) !== 0) terminal = true;
       if (text.startsWith("[DONE]")) terminal = closed = true;
@@ -158,7 +159,6 @@ export function createAssembly(options: AssemblyOptions): Assembly {
         return;
       }
       const value = tail === undefined ? readBody(text, notes) : readLargeBody(text, tail);
-      brokenBody = tail !== undefined || notes.has("truncated_json");
       fold(value === undefined ? { kind: "text", text } : { kind: "body", value });
     },
     onBinary(bytes) {
@@ -199,6 +199,7 @@ export function createAssembly(options: AssemblyOptions): Assembly {
       return isStreaming();
     },
     finish({ interrupted }) {
+      cutOff = interrupted;
       framing.end();
       start();
       const streaming = isStreaming();
@@ -208,7 +209,7 @@ export function createAssembly(options: AssemblyOptions): Assembly {
           : (guard(undefined, () => parser.finish(state, { streaming, interrupted })) ??
             emptyResponse("parser_failed"));
       if (closed) response.finished = true;
-      if (brokenBody && interrupted) response.finished = false;
+      if (notes.has("truncated_json")) response.finished = false;
       // Vectors in the part that was dropped were not counted.
       if (notes.has("response_body_too_large")) delete response.embeddings;
       const result: AssembledExchange = {
@@ -224,17 +225,19 @@ export function createAssembly(options: AssemblyOptions): Assembly {
   };
 }
 
-/** Scalars stay text: a stream of plain text has events like `42` and `null`. */
-function readEvent(text: string, name: string | undefined, notes: Set<string>): Frame {
+/** Scalars stay text: a stream of plain text has events like `42` and `null`. `undefined`: JSON that does not parse. */
+function readEvent(text: string, name: string | undefined): Frame | undefined {
   const first = text.trimStart().charCodeAt(0);
-  if (first === 0x7b || first === 0x5b) {
-    try {
-      const value: unknown = JSON.parse(text);
-      return name === undefined ? { kind: "event", value } : { kind: "event", value, name };
-    } catch {
-      if (!text.startsWith("[DONE]")) notes.add("invalid_event_json");
-    }
+  if ((first !== 0x7b && first !== 0x5b) || text.startsWith("[DONE]")) return eventText(text, name);
+  try {
+    const value: unknown = JSON.parse(text);
+    return name === undefined ? { kind: "event", value } : { kind: "event", value, name };
+  } catch {
+    return undefined;
   }
+}
+
+function eventText(text: string, name: string | undefined): Frame {
   return name === undefined ? { kind: "event-text", text } : { kind: "event-text", text, name };
 }
 

@@ -5,7 +5,8 @@ type Fields = Readonly<Record<string, unknown>>;
 type Shape = (body: Fields) => boolean;
 
 const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
-const isList = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
+/** An empty one counts: a wrong call is a call. */
+const isList = (value: unknown): boolean => Array.isArray(value);
 const isTextOrList = (value: unknown): boolean => isText(value) || isList(value);
 const isRecord = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -18,13 +19,13 @@ const isPrompt: Shape = (body) => isTextOrList(body["prompt"]);
 
 /** What the body must hold besides the model. */
 const SHAPES: Readonly<Partial<Record<Api, Shape>>> = {
-  "openai-chat": (body) => isMessages(body["messages"]) || isPrompt(body),
+  "openai-chat": (body) => isList(body["messages"]) || isPrompt(body),
   "openai-responses": (body) =>
     isTextOrList(body["input"]) || isRecord(body["prompt"]) || isText(body["previous_response_id"]),
   "openai-completions": isPrompt,
   "openai-embeddings": (body) => isTextOrList(body["input"]) || isList(body["inputs"]),
   "openai-images": isPrompt,
-  "openai-audio": (body) => isText(body["input"]) || body["file"] !== undefined,
+  "openai-audio": (body) => (isText(body["input"]) && namesModel(body)) || isRecord(body["file"]),
   "openai-moderation": (body) => isTextOrList(body["input"]),
   "anthropic-messages": (body) => isMessages(body["messages"]),
   gemini: (body) =>
@@ -57,8 +58,8 @@ const SHAPES: Readonly<Partial<Record<Api, Shape>>> = {
   "openai-threads": (body) => isText(body["assistant_id"]) || isList(body["tool_outputs"]),
 };
 
-/** APIs whose bodies need not name a model. */
-const MODEL_OPTIONAL: ReadonlySet<Api> = new Set(["tgi", "openai-threads"]);
+/** APIs whose bodies need not name a model: path and fields are telling enough, and local servers load just one. */
+const MODEL_OPTIONAL: ReadonlySet<Api> = new Set(["tgi", "openai-threads", "openai-audio"]);
 
 /**
  * True when the body has the shape of a call: a model (in the body or in the path) and what the API's input is called.

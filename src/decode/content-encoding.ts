@@ -1,0 +1,122 @@
+/** Undoes `content-encoding`, chunk by chunk, off the path of the user's call. */
+import { createDecompressor, type Decompressor } from "#platform";
+
+export interface ContentDecoder {
+  /** Decoded bytes, as far as they go. Never rejects: what is corrupt ends the body with a note. */
+  write(bytes: Uint8Array): Promise<Uint8Array[]>;
+  end(): Promise<Uint8Array[]>;
+  /**
+   * What was odd: `unknown_content_encoding`, `corrupt_content_encoding`, `truncated_content_encoding`,
+   * `decompressed_body_too_large`.
+   */
+  readonly notes: readonly string[];
+}
+
+export interface ContentDecoderOptions {
+  /** Decoded bytes after which the rest of the body is dropped. Default 256 MiB. */
+  maxOutputBytes?: number;
+}
+
+const MAX_OUTPUT = 256 * 1024 * 1024;
+/** Codings that may be stacked; more is an attack (RFC 9110 sets no limit, real responses have one). */
+const MAX_CODINGS = 4;
+/** Bytes given to a decompressor at once: its whole output comes back in one go, up to a thousand times as much. */
+const SLICE = 16 * 1024;
+
+/**
+ * A decoder for a `content-encoding` header; `undefined` when there is nothing to decode.
+ * An encoding that is not known makes the body unreadable: nothing comes out, with a note.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#name-content-encoding
+ */
+export function createContentDecoder(
+  header: string | undefined,
+  options: ContentDecoderOptions = {},
+): ContentDecoder | undefined {
+  const codings = readCodings(header);
+  if (codings.length === 0) return undefined;
+  const maxOutput = options.maxOutputBytes ?? MAX_OUTPUT;
+  const notes: string[] = [];
+  const stages = codings.length > MAX_CODINGS ? undefined : createStages(codings);
+  let dead = stages === undefined;
+  if (dead) notes.push("unknown_content_encoding");
+  let output = 0;
+
+  function stop(note: string): void {
+    dead = true;
+    notes.push(note);
+  }
+
+  /** Runs bytes through the stages from `index` on. */
+  async function run(index: number, bytes: Uint8Array, result: Uint8Array[]): Promise<void> {
+    const stage = stages?.[index];
+    if (stage === undefined) {
+      output += bytes.byteLength;
+      if (output > maxOutput) stop("decompressed_body_too_large");
+      else result.push(bytes);
+      return;
+    }
+    for (let at = 0; at < bytes.byteLength && !dead; at += SLICE) {
+      for (const piece of await stage.write(bytes.subarray(at, at + SLICE))) {
+        if (!dead) await run(index + 1, piece, result);
+      }
+    }
+  }
+
+  async function guarded(ending: boolean, work: (result: Uint8Array[]) => Promise<void>): Promise<Uint8Array[]> {
+    const result: Uint8Array[] = [];
+    if (dead) return result;
+    try {
+      await work(result);
+    } catch {
+      stop(ending ? "truncated_content_encoding" : "corrupt_content_encoding");
+    }
+    return result;
+  }
+
+  return {
+    write: (bytes) => guarded(false, (result) => run(0, bytes, result)),
+    end: () =>
+      guarded(true, async (result) => {
+        for (const [index, stage] of (stages ?? []).entries()) {
+          for (const piece of await stage.end()) if (!dead) await run(index + 1, piece, result);
+        }
+      }),
+    notes,
+  };
+}
+
+/** The codings in the order in which they have to be undone. */
+function readCodings(header: string | undefined): string[] {
+  if (header === undefined) return [];
+  return header
+    .toLowerCase()
+    .split(",")
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== "" && coding !== "identity")
+    .toReversed();
+}
+
+function createStages(codings: readonly string[]): Decompressor[] | undefined {
+  const stages: Decompressor[] = [];
+  for (const coding of codings) {
+    const stage = coding === "deflate" ? createInflate() : createDecompressor(coding === "x-gzip" ? "gzip" : coding);
+    if (stage === undefined) return undefined;
+    stages.push(stage);
+  }
+  return stages;
+}
+
+/** `deflate` means zlib's format; some servers send it without zlib's header. The first byte tells. */
+function createInflate(): Decompressor {
+  let chosen: Decompressor | undefined;
+  return {
+    write(bytes) {
+      const first = bytes[0];
+      if (first === undefined) return Promise.resolve([]);
+      chosen ??=
+        ((first & 0x0f) === 8 ? undefined : createDecompressor("deflate-raw")) ?? createDecompressor("deflate");
+      return chosen?.write(bytes) ?? Promise.reject(new Error("deflate is not supported here"));
+    },
+    end: () => chosen?.end() ?? Promise.resolve([]),
+  };
+}
