@@ -1,0 +1,49 @@
+/** Runs each example as a user would, against the built package and without any key. */
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
+const run = promisify(execFile);
+
+/** What the tap's own line or the example's last lines say, once it has run. */
+const OUTPUT: Record<string, RegExp> = {
+  "anthropic.mjs": /tool_use \{[^]*anthropic claude-sonnet-4-6 chat success/,
+  "context-headers.mjs": /user-1 \{ plan: 'pro' \} full\n张三 \{\} metadata/,
+  "custom-sink.mjs": /gpt-4\.1-mini: 2 calls, \d+ tokens, \$0\.\d+\ngpt-4\.1: 1 calls/,
+  "gemini.mjs": /gcp\.gemini gemini-2\.5-flash chat success \d+ in/,
+  "install.mjs": /2 vectors[^]*openai text-embedding-3-small embeddings success \d+ in/,
+  "openai.mjs": /openai gpt-4\.1-mini chat success \d+ in .*\d+ out/,
+  "raw-fetch.mjs": /openai gpt-4\.1-mini: \d+ in, \d+ out/,
+  "undici-interceptor.mjs": /^200 [^]*anthropic claude-sonnet-4-6 chat success/,
+  "vercel-ai.mjs": /2 steps: [^]*openai gpt-4\.1-mini chat success[^]*openai gpt-4\.1-mini chat success/,
+};
+
+/** stdout, then stderr; no key of the developer's gets in. */
+async function runScript(path: string, ...options: string[]): Promise<string> {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.endsWith("_API_KEY")));
+  const { stdout, stderr } = await run(process.execPath, [path, ...options], {
+    cwd: root,
+    env: { ...env, NO_COLOR: "1" },
+    timeout: 60_000,
+  });
+  return stdout + stderr;
+}
+
+describe.skipIf(!existsSync(`${root}dist/index.js`))("examples (they need `npm run build`)", () => {
+  it("are all tested here", () => {
+    const files = readdirSync(examples).filter((name) => name.endsWith(".mjs") && name !== "demo.mjs");
+    expect(files.toSorted()).toEqual(Object.keys(OUTPUT).toSorted());
+  });
+
+  it.concurrent.each(Object.entries(OUTPUT))("%s", { timeout: 60_000 }, async (file, output) => {
+    expect(await runScript(examples + file)).toMatch(output);
+  });
+
+  it.each(["1", "2", "77"])("the demo, with seed %s", { timeout: 120_000 }, async (seed) => {
+    expect(await runScript(`${examples}demo.mjs`, "--seed", seed)).toMatch(/every event arrived once/);
+  });
+});
