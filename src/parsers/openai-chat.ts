@@ -19,37 +19,32 @@ import type { ServerToolLog } from "./openai-chat-server-tools.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import type { ChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
-import { asLabel, asNumber, asObject, asString, omitKeys } from "./shared/json.ts";
+import { finishChoices } from "./shared/finish-choices.ts";
+import { asCount, asLabel, asNumber, asObject, asString } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
-import { isCountedByServer, readOpenAiUsage, readReportedCost } from "./shared/openai-usage.ts";
-import { buildResponse, createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
+import { readOpenAiUsage } from "./shared/openai-usage.ts";
+import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
-import { resolveUsage } from "./shared/usage.ts";
+import { openRequest } from "./shared/open-request.ts";
 
 interface ChatState {
   response: ResponseFold;
   choices: ChoiceFold;
   serverTools: ServerToolLog;
   processingMs: number | undefined;
-  gatewayCost: number | undefined;
 }
 
-const notParameters: ReadonlySet<string> = new Set(["model", "messages", "tools", "functions", "stream"]);
+const notParameters: ReadonlySet<string> = new Set(["messages", "tools", "functions"]);
 
 export const openaiChatParser: Parser<ChatState> = {
   api: "openai-chat",
 
-  readRequest({ route, body }: RequestInput): ParsedRequest {
-    const request: ParsedRequest = { parameters: {} };
-    const fields = asObject(body) ?? {};
-    const model = asLabel(fields["model"]) ?? route.pathModel;
-    if (model !== undefined) request.model = model;
-    request.parameters = omitKeys(fields, notParameters);
+  readRequest(input: RequestInput): ParsedRequest {
+    const { request, fields } = openRequest(input, notParameters);
     Object.assign(request, readConversation(fields["messages"]));
     const tools = readToolDefinitions(fields["tools"], fields["functions"]);
     if (tools !== undefined) request.tools = tools;
-    if (typeof fields["stream"] === "boolean") request.stream = fields["stream"];
     return request;
   },
 
@@ -60,7 +55,6 @@ export const openaiChatParser: Parser<ChatState> = {
       choices,
       serverTools: createServerToolLog(choices),
       processingMs: undefined,
-      gatewayCost: undefined,
     };
   },
 
@@ -83,30 +77,11 @@ export const openaiChatParser: Parser<ChatState> = {
     return bits;
   },
 
-  finish(state: ChatState, end: ResponseEnd): ParsedResponse {
-    const { response, choices, serverTools } = state;
-    const { status, request, route } = response.input;
-    const finished = response.ended || choices.isFinished();
-    const usage = resolveUsage({
-      usage: addServerTools(readOpenAiUsage(response.usage, route.provider), serverTools.uses()),
-      status,
-      error: response.error,
-      end,
-      finished,
-      hasOutput: choices.hasOutput(),
-      optIn: request,
-      zeroMeansMissing: !isCountedByServer(route.provider),
-    });
-    const built = buildResponse(response, {
-      choices: choices.build(),
-      usage,
-      finished,
-      truncated: choices.isTruncated(),
-      notes: choices.notes(),
-    });
-    const cost = readReportedCost(response.usage) ?? state.gatewayCost;
-    if (cost !== undefined) built.reportedCostUsd = cost;
-    if (state.processingMs !== undefined) built.processingMs = state.processingMs;
+  finish({ response, choices, serverTools, processingMs }: ChatState, end: ResponseEnd): ParsedResponse {
+    const { request, route } = response.input;
+    const usage = addServerTools(readOpenAiUsage(response.usage, route.provider), serverTools.uses());
+    const built = finishChoices(response, choices, end, usage, { optIn: request });
+    if (processingMs !== undefined) built.processingMs = processingMs;
     return built;
   },
 };
@@ -134,12 +109,15 @@ function foldGateway(state: ChatState, metadata: unknown): void {
   if (provider !== undefined) state.response.upstreamProvider = provider;
   const cost = gateway?.["cost"];
   const usd = asNumber(typeof cost === "string" && cost !== "" ? Number(cost) : cost);
-  if (usd !== undefined && usd >= 0) state.gatewayCost = usd;
+  if (usd !== undefined && usd >= 0) state.response.costUsd = usd;
 }
 
 function foldChatUsage(state: ChatState, value: JsonObject, whole: boolean): void {
   const { response } = state;
   foldUsage(response, value["usage"]);
+  // Venice tells the price beside its usage.
+  const price = asObject(value["cost"])?.["usd"];
+  if (price !== undefined) response.costUsd = asCount(price) ?? response.costUsd;
   const groq = asObject(value["x_groq"]);
   if (groq !== undefined) {
     // In a whole body `x_groq.usage` counts something else: cache hits of the hardware.

@@ -2,17 +2,15 @@
 import type { Message, Part } from "../types.ts";
 import type { ParsedRequest, RequestInput } from "./parser.ts";
 import { isCallResult, readItemParts } from "./openai-responses-items.ts";
-import { asLabel, asObject, isObject, omitKeys } from "./shared/json.ts";
+import { asLabel, isObject } from "./shared/json.ts";
+import { openRequest } from "./shared/open-request.ts";
 import { isSystemRole, readContent, readToolDefinitions } from "./shared/openai-messages.ts";
 
-const notParameters: ReadonlySet<string> = new Set(["model", "input", "instructions", "tools", "stream"]);
+const notParameters: ReadonlySet<string> = new Set(["input", "instructions", "tools"]);
 
 /** `instructions` and leading system and developer items are `system`; the rest of `input` are messages. */
-export function readResponsesRequest({ route, body }: RequestInput): ParsedRequest {
-  const fields = asObject(body) ?? {};
-  const request: ParsedRequest = { parameters: omitKeys(fields, notParameters) };
-  const model = asLabel(fields["model"]) ?? route.pathModel;
-  if (model !== undefined) request.model = model;
+export function readResponsesRequest(input: RequestInput): ParsedRequest {
+  const { request, fields } = openRequest(input, notParameters);
   const system = readContent(fields["instructions"]);
   const messages = readInput(fields["input"]);
   if (messages !== undefined) {
@@ -23,7 +21,6 @@ export function readResponsesRequest({ route, body }: RequestInput): ParsedReque
   if (system.length > 0) request.system = system;
   const tools = readToolDefinitions(fields["tools"]);
   if (tools !== undefined) request.tools = tools;
-  if (typeof fields["stream"] === "boolean") request.stream = fields["stream"];
   return request;
 }
 

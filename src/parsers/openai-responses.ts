@@ -12,12 +12,12 @@ import type { OutputItems } from "./openai-responses-stream.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import type { ChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
+import { finishChoices } from "./shared/finish-choices.ts";
 import { asLabel, asObject, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
-import { isCountedByServer, readOpenAiUsage, readReportedCost } from "./shared/openai-usage.ts";
-import { buildResponse, createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
+import { readOpenAiUsage } from "./shared/openai-usage.ts";
+import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
-import { resolveUsage } from "./shared/usage.ts";
 
 interface ResponsesState {
   response: ResponseFold;
@@ -86,32 +86,16 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
 
   finish(state: ResponsesState, end: ResponseEnd): ParsedResponse {
     const { response, choices, stream } = state;
-    const { input } = response;
     if (!state.settled) for (const item of stream.items()) foldOutputItem(state, item);
     if (state.status !== undefined && response.ended) {
       choices.setFinishReason(0, state.incompleteReason ?? state.status);
     }
     const deferred = state.status === "queued" || state.status === "in_progress";
-    const usage = resolveUsage({
-      usage: addServerTools(readOpenAiUsage(response.usage), state.serverTools),
-      status: input.status,
-      error: response.error,
-      end,
-      finished: response.ended,
-      hasOutput: choices.hasOutput(),
-      deferred: deferred && !end.interrupted,
-      zeroMeansMissing: !isCountedByServer(input.route.provider),
-    });
-    const built = buildResponse(response, {
-      choices: choices.build().map(markRefusal),
-      usage,
-      finished: response.ended,
-      truncated: choices.isTruncated() || (!state.settled && stream.isTruncated()),
-      notes: choices.notes(),
-    });
+    const usage = addServerTools(readOpenAiUsage(response.usage), state.serverTools);
+    const built = finishChoices(response, choices, end, usage, { deferred: deferred && !end.interrupted });
+    built.choices = built.choices.map(markRefusal);
+    if (!state.settled && stream.isTruncated()) built.contentTruncated = true;
     if (deferred && response.id !== undefined) built.jobId = response.id;
-    const cost = readReportedCost(response.usage);
-    if (cost !== undefined) built.reportedCostUsd = cost;
     return built;
   },
 };

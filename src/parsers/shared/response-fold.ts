@@ -5,6 +5,7 @@ import { FRAME_NOTHING, FRAME_TERMINAL } from "../parser.ts";
 import { findErrorInSuccess, readErrorBody, readErrorText } from "./error-body.ts";
 import { asCount, asLabel, asObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
+import { readReportedCost } from "./openai-usage.ts";
 
 /** Mutable: one of these lives as long as the response flows. */
 export interface ResponseFold {
@@ -15,6 +16,8 @@ export interface ResponseFold {
   upstreamProvider: string | undefined;
   /** The last usage object that holds a count; never a sum. */
   usage: JsonObject | undefined;
+  /** USD that the provider says the call cost. */
+  costUsd: number | undefined;
   error: ParsedError | undefined;
   /** A whole body, an error or the end mark was seen. */
   ended: boolean;
@@ -29,6 +32,7 @@ export function createResponseFold(input: ResponseInput): ResponseFold {
     serviceTier: undefined,
     upstreamProvider: undefined,
     usage: undefined,
+    costUsd: undefined,
     error: undefined,
     ended: false,
     notes: new Set(),
@@ -76,10 +80,12 @@ export function foldHead(fold: ResponseFold, value: JsonObject): void {
   if (typeof provider === "string") fold.upstreamProvider = asLabel(provider) ?? fold.upstreamProvider;
 }
 
-/** Keeps a usage object when it holds a count. */
+/** Keeps a usage object when it holds a count, and its price when it holds one. */
 export function foldUsage(fold: ResponseFold, usage: unknown): void {
   const object = asObject(usage);
-  if (object !== undefined && hasCount(object)) fold.usage = object;
+  if (object === undefined) return;
+  if (hasCount(object)) fold.usage = object;
+  fold.costUsd = readReportedCost(object) ?? fold.costUsd;
 }
 
 function hasCount(usage: JsonObject): boolean {
@@ -105,6 +111,7 @@ export function buildResponse(
   if (fold.model !== undefined) response.model = fold.model;
   if (fold.serviceTier !== undefined) response.serviceTier = fold.serviceTier;
   if (fold.upstreamProvider !== undefined) response.upstreamProvider = fold.upstreamProvider;
+  if (fold.costUsd !== undefined) response.reportedCostUsd = fold.costUsd;
   if (fold.error !== undefined) response.error = fold.error;
   if (answer.truncated === true) response.contentTruncated = true;
   return response;

@@ -1,0 +1,77 @@
+/** The older Completions API: a prompt in, text out; one JSON object or SSE chunks that end with `[DONE]`. */
+import type { Message } from "../types.ts";
+import type {
+  Frame,
+  ParsedRequest,
+  ParsedResponse,
+  Parser,
+  RequestInput,
+  ResponseEnd,
+  ResponseInput,
+} from "./parser.ts";
+import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
+import { foldChatMessage } from "./openai-chat-choice.ts";
+import { createChoiceFold } from "./shared/choices.ts";
+import type { ChoiceFold } from "./shared/choices.ts";
+import { finishChoices } from "./shared/finish-choices.ts";
+import { asArray, asIndex, asObject, asString } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
+import { openRequest, readInputs } from "./shared/open-request.ts";
+import { readOpenAiUsage } from "./shared/openai-usage.ts";
+import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
+import type { ResponseFold } from "./shared/response-fold.ts";
+
+interface CompletionsState {
+  response: ResponseFold;
+  choices: ChoiceFold;
+}
+
+const contentFields: ReadonlySet<string> = new Set(["prompt", "suffix"]);
+
+export const openaiCompletionsParser: Parser<CompletionsState> = {
+  api: "openai-completions",
+
+  readRequest(input: RequestInput): ParsedRequest {
+    const { request, fields } = openRequest(input, contentFields);
+    const message: Message = { role: "user", parts: readInputs(fields["prompt"]) };
+    const suffix = asString(fields["suffix"]);
+    if (suffix !== undefined) message.parts.push({ type: "other", kind: "suffix", content: suffix });
+    if (message.parts.length > 0) request.messages = [message];
+    return request;
+  },
+
+  start: (input: ResponseInput): CompletionsState => ({
+    response: createResponseFold(input),
+    choices: createChoiceFold({ contentLimit: input.contentLimit }),
+  }),
+
+  chunk({ response, choices }: CompletionsState, frame: Frame): number {
+    const value = openFrame(response, frame);
+    if (typeof value === "number") return value;
+    foldHead(response, value);
+    foldUsage(response, value["usage"]);
+    let bits = FRAME_NOTHING;
+    for (const [position, item] of asArray(value["choices"]).entries()) {
+      const choice = asObject(item);
+      if (choice !== undefined && foldCompletion(choices, choice, position)) bits |= FRAME_OUTPUT;
+    }
+    // Writer streams `{value: "…"}`.
+    if (frame.kind === "event" && choices.addText(0, "text", value["value"])) bits |= FRAME_OUTPUT;
+    return response.ended || choices.isFinished() ? bits | FRAME_TERMINAL : bits;
+  },
+
+  finish({ response, choices }: CompletionsState, end: ResponseEnd): ParsedResponse {
+    const { request } = response.input;
+    return finishChoices(response, choices, end, readOpenAiUsage(response.usage), { optIn: request });
+  },
+};
+
+/** Some hosts answer in the form of Chat, or (Together) in both forms at once. */
+function foldCompletion(choices: ChoiceFold, choice: JsonObject, position: number): boolean {
+  const index = asIndex(choice["index"]) ?? position;
+  let output = choices.addText(index, "text", choice["text"]);
+  const message = asObject(choice["message"]) ?? asObject(choice["delta"]);
+  if (typeof choice["text"] !== "string" && message !== undefined) output = foldChatMessage(choices, index, message);
+  choices.setFinishReason(index, choice["finish_reason"]);
+  return output;
+}
