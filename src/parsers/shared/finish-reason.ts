@@ -30,7 +30,7 @@ const finishReasons: Readonly<Record<FinishReason, readonly string[]>> = {
     "token_limit", // watsonx
     "max_length",
   ],
-  tool_calls: ["tool_calls", "tool_call", "function_call", "tool_use"],
+  tool_calls: ["tool_calls", "tool_call", "function_call", "tool_use", "requires_action"], // the last: Assistants
   content_filter: [
     "content_filter",
     "content_filtered", // Bedrock, Titan
