@@ -28,7 +28,7 @@ export async function runMocked({ seed }) {
       rows.push(row);
       problems.push(...row.problems.map((problem) => `${flow.name}: ${problem}`));
     }
-    problems.push(...checkEvents(rows, amplitude.events));
+    problems.push(...checkEvents(rows, amplitude));
     problems.push(...checkStats(tap.stats(), memory.calls.length));
   } finally {
     await tap.close();
@@ -103,8 +103,8 @@ function checkFirstToken({ firstTokenMs }, { firstTokenMs: measured }, { streami
 }
 
 /** Every record arrived at Amplitude's side, once, and nothing else did. */
-function checkEvents(rows, events) {
-  const problems = [];
+function checkEvents(rows, { events, duplicates }) {
+  const problems = duplicates === 0 ? [] : [`${duplicates} events came to Amplitude twice`];
   for (const row of rows) {
     row.arrived = row.calls.map((call) => events.filter((event) => event.insert_id.startsWith(`${call.id}:`)).length);
     if (row.arrived.some((count) => count !== 1))

@@ -1,5 +1,15 @@
 /** `llm-tap/testing`: servers, suites and comparisons for the tests of a sink or of an app. */
 export {
+  type FakeAmplitude,
+  type FakeAmplitudeEvent,
+  type FakeAmplitudeFault,
+  type FakeAmplitudeOptions,
+  type FakeAmplitudeRequest,
+  type FaultRequest,
+  type FaultScript,
+  startFakeAmplitude,
+} from "./fake-amplitude.ts";
+export {
   type MockProviders,
   type MockProvidersOptions,
   type ReceivedRequest,
@@ -24,3 +34,13 @@ export {
   type ReplayServerOptions,
   startReplayServer,
 } from "./replay-server.ts";
+export {
+  type SampleCall,
+  sampleCall,
+  sampleErrorCall,
+  sampleMetadataCall,
+  sampleRecords,
+  type SampleSpan,
+  sampleSpan,
+} from "./sample-records.ts";
+export { type SinkSubject, type TestFunctions, testSink } from "./sink-contract.ts";
