@@ -55,7 +55,9 @@ export function createJsonArraySplitter(sink: SplitterSink, maxLength: number = 
           else if (code === QUOTE) inString = false;
           continue;
         }
-        switch (text.charCodeAt(at)) {
+        const code = text.charCodeAt(at);
+        if (depth === 0 && code !== OPEN_BRACKET) continue;
+        switch (code) {
           case QUOTE:
             inString = true;
             break;
@@ -67,7 +69,7 @@ export function createJsonArraySplitter(sink: SplitterSink, maxLength: number = 
           case CLOSE_BRACE:
           case CLOSE_BRACKET:
             depth--;
-            if (depth <= 0) {
+            if (depth === 0) {
               keep(text.slice(start, at));
               endElement();
               ended = true;

@@ -1,5 +1,25 @@
 /** JSON that is not all there: closed where the wire ended, or joined over a gap in its middle. */
 
+/** Facts that may stand at the root of a large body behind its content. */
+const TAIL_KEYS = [
+  "usage",
+  "usageMetadata",
+  "stop_reason",
+  "stopReason",
+  "status",
+  "model",
+  "modelVersion",
+  "id",
+  "responseId",
+  "service_tier",
+  "prompt_eval_count",
+  "eval_count",
+  "done_reason",
+  "stream",
+] as const;
+/** Places that are tried for a key before giving up: text may be full of what looks like one. */
+const MAX_ATTEMPTS = 16;
+
 const QUOTE = 34;
 const BACKSLASH = 92;
 
@@ -68,6 +88,24 @@ export function repairTruncatedJson(text: string): RepairedJson | undefined {
 }
 
 /**
+ * Reads a body of which only its beginning and its end were kept. The head gives the structure; what is missing of the
+ * facts at its root is looked for in the tail. `undefined` when nothing can be read.
+ */
+export function recoverLargeJson(head: string, tail: string): unknown {
+  const joined = joinOverGap(head, tail);
+  if (joined !== undefined) return joined.value;
+  const value = repairTruncatedJson(head)?.value;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const root = value as Record<string, unknown>;
+  for (const key of TAIL_KEYS) {
+    if (root[key] !== undefined) continue;
+    const found = findRootValue(tail, key);
+    if (found !== undefined && found !== null) root[key] = found;
+  }
+  return root;
+}
+
+/**
  * Reads JSON whose middle is missing: `head` and `tail` are joined as if both were in the same string or the same list
  * of numbers, which is where all large bodies are large. `undefined` when that gives no JSON.
  */
@@ -80,39 +118,51 @@ export function joinOverGap(head: string, tail: string): RepairedJson | undefine
 }
 
 /**
- * The last object or scalar that follows `"key":` in a piece of JSON; `undefined` when there is none that is whole.
+ * The value of a key at the root of an object of which `text` is the end; `undefined` when it is not there or not whole.
  * A key inside of a string has escaped quotes and does not match.
  */
-export function findLastValue(text: string, key: string): unknown {
+export function findRootValue(text: string, key: string): unknown {
   const pattern = `"${key}"`;
-  for (let at = text.lastIndexOf(pattern); at !== -1; at = at === 0 ? -1 : text.lastIndexOf(pattern, at - 1)) {
-    if (text.charCodeAt(at - 1) === BACKSLASH) continue;
-    const rest = /^\s*:\s*/.exec(text.slice(at + pattern.length, at + pattern.length + 100));
-    if (rest === null) continue;
-    const value = readValue(text, at + pattern.length + rest[0].length);
-    if (value !== undefined && value.value !== null) return value.value;
+  let at = text.lastIndexOf(pattern);
+  for (let attempt = 0; at !== -1 && attempt < MAX_ATTEMPTS; attempt++) {
+    const colon = /^\s*:\s*/.exec(text.slice(at + pattern.length, at + pattern.length + 100));
+    if (colon !== null && text.charCodeAt(at - 1) !== BACKSLASH) {
+      const start = at + pattern.length + colon[0].length;
+      const end = findValueEnd(text, start);
+      if (end !== -1 && closesRoot(text, end)) return parse(text.slice(start, end))?.value;
+    }
+    at = at === 0 ? -1 : text.lastIndexOf(pattern, at - 1);
   }
   return undefined;
 }
 
-function readValue(text: string, start: number): RepairedJson | undefined {
+/** Where a value that begins at `start` ends; -1 when that is not in the text. */
+function findValueEnd(text: string, start: number): number {
   const first = text.charAt(start);
-  if (first === '"') {
-    const end = findStringEnd(text, start + 1);
-    return end === -1 ? undefined : parse(text.slice(start, end + 1));
-  }
-  if (first !== "{" && first !== "[") return parse(/^[\w.+-]+/.exec(text.slice(start, start + 40))?.[0] ?? "");
-  let depth = 0;
-  for (let at = start; at < text.length; at++) {
+  if (first === '"') return findStringEnd(text, start + 1) + 1 || -1;
+  if (first === "{" || first === "[") return scanBrackets(text, start, 0);
+  const literal = /^[\w.+-]+/.exec(text.slice(start, start + 40));
+  return literal === null ? -1 : start + literal[0].length;
+}
+
+/** From `from` on, exactly one object is closed, and with it the text ends. */
+function closesRoot(text: string, from: number): boolean {
+  const end = scanBrackets(text, from, 1);
+  return end !== -1 && text.slice(end).trim() === "";
+}
+
+/** Index behind the bracket that brings the depth to 0; -1 when there is none. */
+function scanBrackets(text: string, from: number, depth: number): number {
+  for (let at = from; at < text.length; at++) {
     const char = text.charAt(at);
     if (char === '"') {
       const end = findStringEnd(text, at + 1);
-      if (end === -1) return undefined;
+      if (end === -1) return -1;
       at = end;
     } else if (char === "{" || char === "[") depth++;
-    else if ((char === "}" || char === "]") && --depth === 0) return parse(text.slice(start, at + 1));
+    else if ((char === "}" || char === "]") && --depth === 0) return at + 1;
   }
-  return undefined;
+  return -1;
 }
 
 /** Index of the closing quote of a string whose content begins at `from`; -1 when it is not there. */

@@ -1,4 +1,5 @@
 /** Reads a request body into the value that parsers take: JSON, the fields of a form, or nothing. */
+import { recoverLargeJson, repairTruncatedJson } from "./repair-json.ts";
 
 export interface ParsedBody {
   /** `undefined` when there was no body or it could not be read. */
@@ -13,6 +14,13 @@ export interface FormFile {
   bytes: number;
 }
 
+export interface RequestBodyOptions {
+  /** `body` is only the beginning of what was sent; what can be read of it is read. */
+  truncated?: boolean;
+  /** With `truncated`: the last of what was sent. */
+  tail?: string | Uint8Array;
+}
+
 /** Characters of a text field of a form that are kept. */
 const MAX_FIELD_LENGTH = 1024 * 1024;
 /** Fields of a form that are read. */
@@ -24,7 +32,11 @@ const NOTHING: ParsedBody = { value: undefined, notes: [] };
  * @param body What was sent, before any content encoding.
  * @param contentType The `content-type` header; without one, JSON is tried.
  */
-export function decodeRequestBody(body: string | Uint8Array | undefined, contentType: string | undefined): ParsedBody {
+export function decodeRequestBody(
+  body: string | Uint8Array | undefined,
+  contentType: string | undefined,
+  options: RequestBodyOptions = {},
+): ParsedBody {
   if (body === undefined || body.length === 0) return NOTHING;
   const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   if (type === "multipart/form-data") {
@@ -33,15 +45,23 @@ export function decodeRequestBody(body: string | Uint8Array | undefined, content
     if (name === undefined) return { value: undefined, notes: ["invalid_form"] };
     return readMultipart(typeof body === "string" ? new TextEncoder().encode(body) : body, name);
   }
-  const text = typeof body === "string" ? body : new TextDecoder().decode(body);
+  const text = toText(body);
   if (type === "application/x-www-form-urlencoded" && !text.trimStart().startsWith("{")) return readUrlEncoded(text);
-  return readJson(text, type);
+  return readJson(text, type, options);
 }
 
-function readJson(text: string, type: string): ParsedBody {
+function toText(body: string | Uint8Array): string {
+  return typeof body === "string" ? body : new TextDecoder().decode(body);
+}
+
+function readJson(text: string, type: string, { truncated, tail }: RequestBodyOptions): ParsedBody {
   try {
     return { value: JSON.parse(text) as unknown, notes: [] };
   } catch {
+    if (truncated === true && /^\s*[{[]/.test(text)) {
+      const value = tail === undefined ? repairTruncatedJson(text)?.value : recoverLargeJson(text, toText(tail));
+      if (value !== undefined) return { value, notes: [] };
+    }
     const claimsJson = type === "" || type.includes("json") || type === "text/plain";
     return claimsJson ? { value: undefined, notes: ["invalid_request_json"] } : NOTHING;
   }

@@ -3,7 +3,7 @@
  * came. Never throws; what is odd becomes a note.
  */
 import { createFraming, type FramingSink } from "../decode/framing.ts";
-import { findLastValue, joinOverGap, repairTruncatedJson } from "../decode/repair-json.ts";
+import { recoverLargeJson, repairTruncatedJson } from "../decode/repair-json.ts";
 import type { ParsedBody } from "../decode/request-body.ts";
 import { findParser } from "../parsers/index.ts";
 import {
@@ -71,24 +71,6 @@ const TRUNCATION_NOTES: ReadonlySet<string> = new Set([
   "json_element_too_long",
   "event_stream_message_too_long",
 ]);
-/** Facts that stand at the end of a large body, behind the content. */
-const TAIL_KEYS = [
-  "usage",
-  "usageMetadata",
-  "finish_reason",
-  "stop_reason",
-  "finishReason",
-  "stopReason",
-  "status",
-  "model",
-  "modelVersion",
-  "id",
-  "responseId",
-  "prompt_eval_count",
-  "eval_count",
-  "done_reason",
-] as const;
-
 export function createAssembly(options: AssemblyOptions): Assembly {
   const { route, status } = options;
   const parser: Parser | undefined = options.parser ?? findParser(route.api);
@@ -158,7 +140,7 @@ export function createAssembly(options: AssemblyOptions): Assembly {
         fold({ kind: "text", text });
         return;
       }
-      const value = tail === undefined ? readBody(text, notes) : readLargeBody(text, tail);
+      const value = tail === undefined ? readBody(text, notes) : recoverLargeJson(text, tail);
       fold(value === undefined ? { kind: "text", text } : { kind: "body", value });
     },
     onBinary(bytes) {
@@ -249,21 +231,6 @@ function readBody(text: string, notes: Set<string>): unknown {
     notes.add(repaired === undefined ? "invalid_json" : "truncated_json");
     return repaired?.value;
   }
-}
-
-/** The head gives the structure; what is missing of the facts at the root is looked for in the tail. */
-function readLargeBody(head: string, tail: string): unknown {
-  const joined = joinOverGap(head, tail);
-  if (joined !== undefined) return joined.value;
-  const value = repairTruncatedJson(head)?.value;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const root = value as Record<string, unknown>;
-  for (const key of TAIL_KEYS) {
-    if (root[key] !== undefined) continue;
-    const found = findLastValue(tail, key);
-    if (found !== undefined) root[key] = found;
-  }
-  return root;
 }
 
 function emptyResponse(note: string): ParsedResponse {
