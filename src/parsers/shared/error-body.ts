@@ -11,7 +11,8 @@ const MAX_TEXT_MESSAGE_LENGTH = 1_000;
  * The error in a body that is known to be one (HTTP status >= 400, or an event that says so). Shapes read:
  * `{error: {type, code, message}}` (OpenAI, Anthropic, OpenRouter), `{error: {status, code, message}}` and an array of it
  * (Google), `{error: "text"}`, `{message, type, code}` (Mistral, vLLM, Cohere), `{detail}` (FastAPI), `{message, __type}`
- * (AWS), `{errors: [{code, message}]}` (Cloudflare), `{title, detail}` (Replicate), `"text"`.
+ * (AWS), `{errors: [{code, message}]}` (Cloudflare), `{title, detail}` (Replicate), `{error: "text", error_type}` (TGI,
+ * Cohere), `"text"`.
  *
  * @returns `undefined` when the value says nothing that names an error
  */
@@ -68,7 +69,8 @@ function readMessageBody(value: JsonObject): ParsedError | undefined {
   const awsType = asString(value["__type"]);
   const ownType = asString(value["type"]);
   // In `{type: "error", message}` the type only says that this is an error.
-  const type = awsType === undefined ? (ownType === "error" ? undefined : ownType) : awsType.replace(/^.*#/, "");
+  const saidType = ownType === "error" ? undefined : ownType;
+  const type = awsType === undefined ? (saidType ?? asString(value["error_type"])) : awsType.replace(/^.*#/, "");
   const code = asScalarString(value["code"]);
   if (message === undefined && awsType === undefined && code === undefined) return undefined;
   return errorOf(type, code, message);

@@ -1,0 +1,102 @@
+/**
+ * Ollama's own API: chat, generate and embed. A stream is a line of JSON for each piece; the last one has `done: true`,
+ * the counts and the durations. Tool calls come whole.
+ *
+ * @see https://docs.ollama.com/api
+ */
+import type { Part, Usage } from "../types.ts";
+import { readOllamaRequest } from "./ollama-request.ts";
+import type { Parser, ResponseInput } from "./parser.ts";
+import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
+import { createChoiceFold } from "./shared/choices.ts";
+import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
+import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
+import { asArray, asCount, asLabel, asObject, compact, readArguments } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
+import { createUsage } from "./shared/usage.ts";
+import { measureVectors } from "./shared/vectors.ts";
+import type { VectorShape } from "./shared/vectors.ts";
+
+const NANOSECONDS_PER_MILLISECOND = 1e6;
+
+/** The parser of `ollama`. */
+export const ollamaParser: Parser<FoldState> = createFoldParser({
+  api: "ollama",
+  readRequest: readOllamaRequest,
+  start: createAnswerFold,
+});
+
+function createAnswerFold(input: ResponseInput): AnswerFold {
+  const choices = createChoiceFold({ contentLimit: input.contentLimit });
+  let model: string | undefined;
+  let usage: Usage | undefined;
+  let embeddings: VectorShape | undefined;
+  let processingMs: number | undefined;
+  let done = false;
+
+  /** A message of chat, or the whole line of generate, which calls its text `response`. */
+  function readMessage(message: JsonObject): boolean {
+    choices.setRole(0, message["role"]);
+    let output = choices.addText(0, "reasoning", message["thinking"]);
+    output = choices.addText(0, "text", message["content"] ?? message["response"]) || output;
+    for (const call of asArray(message["tool_calls"])) output = readToolCall(asObject(call)) || output;
+    return output;
+  }
+
+  function readToolCall(call: JsonObject | undefined): boolean {
+    const called = asObject(call?.["function"]);
+    const name = asLabel(called?.["name"]);
+    if (called === undefined || name === undefined) return false;
+    const part: Part = { type: "tool_call", name, arguments: readArguments(called["arguments"]) };
+    const id = asLabel(call?.["id"]);
+    if (id !== undefined) part.id = id;
+    choices.addPart(0, part);
+    return true;
+  }
+
+  function readEnd(line: JsonObject): void {
+    usage =
+      createUsage(
+        {
+          inputTokens: asCount(line["prompt_eval_count"]),
+          outputTokens: asCount(line["eval_count"]),
+          cacheReadTokens: asCount(line["prompt_eval_cached_count"]),
+        },
+        readMetrics(line),
+      ) ?? usage;
+    const total = asCount(line["total_duration"]);
+    if (total !== undefined) processingMs = total / NANOSECONDS_PER_MILLISECOND;
+    choices.setFinishReason(0, line["done_reason"]);
+  }
+
+  function read(line: JsonObject): number {
+    model ??= asLabel(line["model"]);
+    const output = readMessage(asObject(line["message"]) ?? line) ? FRAME_OUTPUT : FRAME_NOTHING;
+    if (line["embeddings"] !== undefined) embeddings = measureVectors(line["embeddings"]);
+    else if (line["embedding"] !== undefined) embeddings = measureVectors([line["embedding"]]);
+    // Counts and durations are in the last line only; embed has no `done`.
+    if (line["done"] === false) return output;
+    readEnd(line);
+    if (line["done"] !== true) return output;
+    done = true;
+    return output | FRAME_TERMINAL;
+  }
+
+  return {
+    readBody: read,
+    readEvent: read,
+    isFinished: () => done,
+    hasOutput: () => choices.hasOutput(),
+    build: (situation) => compact({ ...buildAnswer(choices, situation, usage), model, embeddings, processingMs }),
+  };
+}
+
+/** Ollama has no usage object: these fields stand beside the answer. */
+function readMetrics(line: JsonObject): JsonObject {
+  const metrics: JsonObject = {};
+  for (const key of Object.keys(line)) {
+    if ((key.endsWith("_count") || key.endsWith("_duration")) && asCount(line[key]) !== undefined)
+      metrics[key] = line[key];
+  }
+  return metrics;
+}
