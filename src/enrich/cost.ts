@@ -1,0 +1,101 @@
+/**
+ * What a call cost, in USD: what the provider or gateway reported, else the user's prices, else tokens times the price
+ * list of `@pydantic/genai-prices`. Unknown price, unknown usage or special terms (batch, flex, priority): no cost.
+ *
+ * `inputUsd` holds `cacheReadUsd` and `cacheWriteUsd`, as `inputTokens` holds their tokens. `totalUsd` may be more than
+ * input and output: fees per request or search.
+ */
+import type { Cost, LlmCall, PriceOverride } from "../types.ts";
+import { findPriceProvider, priceByModel } from "./price-list.ts";
+import type { PriceList, PriceProvider } from "./price-list.ts";
+import { priceByOverride } from "./price-override.ts";
+import { findPriceKey } from "./price-providers.ts";
+import type { PriceKey } from "./price-providers.ts";
+import { hasSpecialTerms, isBillable } from "./price-usage.ts";
+
+export interface CostCalculatorOptions {
+  /** Prices by model id, or by `provider/model`; they win over the price list. */
+  prices?: Record<string, PriceOverride>;
+  /** Told once when the price list can't be loaded; then only `prices` and reported costs are left. */
+  onError?: (error: unknown) => void;
+}
+
+export interface CostCalculator {
+  /** Loads the price list, once. Never rejects. Before it resolves, the list counts as unknown. */
+  ready(): Promise<void>;
+  /** `call.cost` stays where it was reported. `undefined`: not known. */
+  price(call: LlmCall): Cost | undefined;
+}
+
+/** Models whose look-up is remembered; the list has about 1,500. */
+const MAX_CACHED = 2_000;
+
+export function createCostCalculator({ prices = {}, onError }: CostCalculatorOptions = {}): CostCalculator {
+  let list: PriceList | undefined;
+  let loading: Promise<void> | undefined;
+  const overrides = new Map(Object.entries(prices));
+  const cache = new Map<string, PriceProvider | undefined>();
+
+  /** Loading takes 40 ms: not at import, and not for those who track no cost. */
+  async function load(): Promise<void> {
+    try {
+      list = await import("@pydantic/genai-prices");
+    } catch (error) {
+      onError?.(error);
+    }
+  }
+
+  function ready(): Promise<void> {
+    loading ??= load();
+    return loading;
+  }
+
+  function price(call: LlmCall): Cost | undefined {
+    if (call.cost?.source === "reported") return call.cost;
+    if (!isBillable(call)) return undefined;
+    const override = overrides.size === 0 ? undefined : findOverride(call);
+    if (override !== undefined) return priceByOverride(call.usage, override);
+    return hasSpecialTerms(call) ? undefined : priceByList(call);
+  }
+
+  function findOverride(call: LlmCall): PriceOverride | undefined {
+    for (const model of [call.response?.model, call.request.model]) {
+      if (model === undefined) continue;
+      const override = overrides.get(`${call.provider}/${model}`) ?? overrides.get(model);
+      if (override !== undefined) return override;
+    }
+    return undefined;
+  }
+
+  function priceByList(call: LlmCall): Cost | undefined {
+    for (const model of modelsOf(call)) {
+      const key = findPriceKey(call, model);
+      const provider = key === undefined ? undefined : findModel(key);
+      if (list !== undefined && provider !== undefined) return priceByModel(list, provider, call);
+    }
+    return undefined;
+  }
+
+  /** A provider of that one model: the look-up through up to 700 models' patterns is made once. */
+  function findModel({ provider, model }: PriceKey): PriceProvider | undefined {
+    if (list === undefined) return undefined;
+    const key = `${provider}\n${model}`;
+    if (cache.has(key)) return cache.get(key);
+    if (cache.size >= MAX_CACHED) cache.clear();
+    const found = findPriceProvider(list, provider, model);
+    cache.set(key, found);
+    return found;
+  }
+
+  return { ready, price };
+}
+
+/** What was served, then what was asked for where that is the same model under its short name (`gpt-5` → `gpt-5-2025-…`). */
+function modelsOf(call: LlmCall): string[] {
+  const served = call.response?.model;
+  const requested = call.request.model;
+  if (served === undefined) return requested === undefined ? [] : [requested];
+  return requested === undefined || requested === served || !served.startsWith(requested)
+    ? [served]
+    : [served, requested];
+}

@@ -1,0 +1,162 @@
+/** What passes of messages, their parts, choices and tool definitions. */
+import type { BlobPart, Choice, Message, OtherPart, Part, ToolDefinition } from "../types.ts";
+import { maskCredentials } from "./credentials.ts";
+import type { Gate, Place } from "./gate.ts";
+import { digestMedia, sizeOfBase64 } from "./media.ts";
+import { applyRules, at, keep, keepIdentifier, keepJson, keepNumber, keepText } from "./rules.ts";
+import type { Rule, Rules } from "./rules.ts";
+
+type PartType = Part["type"];
+type PartOf<Type, Candidate = Part> = Candidate extends { type: infer Own }
+  ? Type extends Own
+    ? Candidate
+    : never
+  : never;
+
+const partRules: { readonly [Type in PartType]: Rules<PartOf<Type>> } = {
+  text: { type: keep, content: keepText },
+  reasoning: { type: keep, content: keepText },
+  refusal: { type: keep, content: keepText },
+  tool_call: { type: keep, id: keepIdentifier, name: keepIdentifier, arguments: keepJson },
+  tool_call_response: { type: keep, id: keepIdentifier, name: keepIdentifier, response: keepJson },
+  server_tool_call: { type: keep, id: keepIdentifier, name: keepIdentifier, arguments: keepJson },
+  server_tool_call_response: { type: keep, id: keepIdentifier, name: keepIdentifier, response: keepJson },
+  blob: {
+    type: keep,
+    modality: keep,
+    mimeType: keepMimeType,
+    bytes: keepNumber,
+    sha256: keepDigest,
+    content: (content, gate, place) => (gate.policy.captureMedia && gate.allows(place.side) ? content : undefined),
+    transcript: keepText,
+  },
+  file: {
+    type: keep,
+    modality: keep,
+    fileId: keepIdentifier,
+    filename: keepText,
+    mimeType: keepMimeType,
+  },
+  uri: { type: keep, modality: keep, uri: keepUri, mimeType: keepMimeType },
+  other: { type: keep, kind: keepIdentifier, content: keepOther },
+};
+
+/** Without this field a part of its type says nothing (or does not hold what its type promises). */
+const essentialFields: { readonly [Type in PartType]?: string } = {
+  text: "content",
+  reasoning: "content",
+  refusal: "content",
+  tool_call: "name",
+  server_tool_call: "name",
+  other: "kind",
+};
+
+/** With content off these stay, without their content: that a tool was called, that media came. */
+const partsWithoutContent: ReadonlySet<PartType> = new Set<PartType>([
+  "tool_call",
+  "server_tool_call",
+  "server_tool_call_response",
+  "blob",
+  "file",
+  "uri",
+]);
+
+/** Parts that only a model makes, whatever the role of their message. */
+const modelParts: ReadonlySet<PartType> = new Set<PartType>([
+  "tool_call",
+  "server_tool_call",
+  "server_tool_call_response",
+  "reasoning",
+  "refusal",
+]);
+
+const modelRoles: ReadonlySet<string> = new Set(["assistant", "model", "chatbot", "ai", "bot"]);
+
+export function keepParts(parts: Part[], gate: Gate, place: Place): Part[] {
+  const kept: Part[] = [];
+  for (const part of parts) {
+    const result = keepPart(part, gate, place);
+    if (result !== undefined) kept.push(result);
+  }
+  return kept;
+}
+
+function keepPart(part: Part, gate: Gate, place: Place): Part | undefined {
+  const rules = partRules[part.type] as Rules<Part> | undefined;
+  if (rules === undefined) return undefined;
+  if (!gate.allows(place.side) && !partsWithoutContent.has(part.type)) return undefined;
+  const source = part.type === "blob" ? describeBlob(part, gate, place) : part;
+  const kept = applyRules(source, rules, gate, place);
+  const essential = essentialFields[part.type];
+  return essential === undefined || essential in kept ? kept : undefined;
+}
+
+/** Size and digest from the base64, while it is still there. */
+function describeBlob(part: BlobPart, gate: Gate, place: Place): BlobPart {
+  if (part.content === undefined) return part;
+  if (!gate.allows(place.side)) return { ...part, bytes: part.bytes ?? sizeOfBase64(part.content) };
+  return { ...part, ...digestMedia(part.content, gate.policy.digest) };
+}
+
+/** A digest would tell whoever has the same file that it was sent. */
+function keepDigest(sha256: string, gate: Gate, place: Place): string | undefined {
+  return gate.allows(place.side) && /^[0-9a-f]{64}$/i.test(sha256) ? sha256 : undefined;
+}
+
+function keepMimeType(mimeType: string): string | undefined {
+  return /^[\w.+-]{1,64}\/[\w.+-]{1,64}/.exec(mimeType)?.[0];
+}
+
+function keepUri(uri: string, gate: Gate, place: Place): string {
+  if (!gate.allows(place.side)) return "(content off)";
+  return gate.text(maskCredentials(uri), place) ?? "(redaction failed)";
+}
+
+/** Parts that nobody knows may hold configuration: connectors with their tokens. */
+function keepOther(content: OtherPart["content"], gate: Gate, place: Place): unknown {
+  return gate.json(content, { ...place, credentials: true });
+}
+
+const messageRules: Rules<Message> = { role: keepIdentifier, name: keepText, parts: keepParts };
+
+/** The messages of a request. `undefined` with input off; with output off what the model said earlier is left out. */
+export function keepMessages(messages: Message[], gate: Gate, place: Place): Message[] | undefined {
+  if (!gate.allows("input")) return undefined;
+  if (gate.allows("output")) return messages.map((message) => keepMessage(message, gate, place));
+  const kept: Message[] = [];
+  for (const message of messages) {
+    if (modelRoles.has(message.role.toLowerCase())) continue;
+    const parts = message.parts.filter((part) => !modelParts.has(part.type));
+    if (parts.length > 0 || message.parts.length === 0) kept.push(keepMessage({ ...message, parts }, gate, place));
+  }
+  return kept;
+}
+
+function keepMessage(message: Message, gate: Gate, place: Place): Message {
+  const kept = applyRules(message, messageRules, gate, place);
+  return { ...kept, role: kept.role ?? "other", parts: kept.parts ?? [] };
+}
+
+const choiceRules: Rules<Choice> = {
+  index: keepNumber,
+  message: (message, gate, place) => keepMessage(message, gate, place),
+  finishReason: keep,
+  rawFinishReason: keepIdentifier,
+};
+
+export function keepChoices(choices: Choice[], gate: Gate, place: Place): Choice[] {
+  return choices.map((choice) => applyRules(choice, choiceRules, gate, place));
+}
+
+const toolRules: Rules<ToolDefinition> = {
+  type: keepIdentifier,
+  name: keepIdentifier,
+  description: keepText,
+  parameters: keepJson,
+};
+
+const toolPlace: Place = { where: "request.tools", side: "input", credentials: true };
+
+export const keepTools: Rule<ToolDefinition[]> = at(toolPlace, (tools, gate, place) =>
+  gate.allows("input") ? tools.map((tool) => applyRules(tool, toolRules, gate, place)) : undefined,
+);

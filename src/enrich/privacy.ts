@@ -1,0 +1,281 @@
+/**
+ * THE privacy gate: the one place through which every field of a record passes. A record is built anew from what the
+ * tables below let through, so a field that nobody decided about reaches no sink (and does not compile).
+ *
+ * With content off stay: model, settings by allow-list, finish reasons, names and ids of tool calls, media descriptors,
+ * usage, timings, ids, status, and of an error its kind, status, code and type. Order for each text: credentials,
+ * personal data, the user's `redact`, and only then the cut to length.
+ */
+import type {
+  CallError,
+  CallRequest,
+  CallResponse,
+  Capture,
+  Cost,
+  LlmCall,
+  RateLimit,
+  Span,
+  TapRecord,
+  Timing,
+  Trace,
+  Usage,
+} from "../types.ts";
+import { maskCredentials } from "./credentials.ts";
+import { describeError } from "./describe-error.ts";
+import { keepParameterFacts, keepUsageFacts } from "./facts.ts";
+import { createGate } from "./gate.ts";
+import type { Gate, Place, PrivacyPolicy } from "./gate.ts";
+import { keepChoices, keepMessages, keepParts, keepTools } from "./privacy-messages.ts";
+import { maskPersonalData } from "./redact.ts";
+import { scrubRecordUrl } from "./record-url.ts";
+import { applyRules, at, keep, keepBoolean, keepIdentifier, keepNumber, keepNumbersByName, nested } from "./rules.ts";
+import type { Rule, Rules } from "./rules.ts";
+import { cutText, isErrorName } from "./text.ts";
+
+export type { PrivacyPolicy } from "./gate.ts";
+
+const inputPlace = (where: string): Place => ({ where, side: "input" });
+const outputPlace = (where: string): Place => ({ where, side: "output" });
+
+const requestPlace = inputPlace("request");
+const responsePlace = outputPlace("response");
+const errorPlace: Place = { where: "error.message", side: "either", credentials: true };
+const spanPlace: Place = { where: "span", side: "either" };
+
+const requestRules: Rules<CallRequest> = {
+  method: (method) => (/^[A-Za-z]{1,16}$/.test(method) ? method : "OTHER"),
+  url: (url, gate) => scrubRecordUrl(url, { content: gate.allows("input"), redactPii: gate.policy.redactPii }),
+  host: (host) => cutText(maskCredentials(host), 255),
+  model: keepIdentifier,
+  parameters: keepParameters,
+  system: at(inputPlace("request.system"), (system, gate, place) =>
+    gate.allows("input") ? keepParts(system, gate, place) : undefined,
+  ),
+  messages: at(inputPlace("request.messages"), keepMessages),
+  tools: keepTools,
+  attempt: keepNumber,
+  logicalCallId: keepIdentifier,
+  retryOf: keepIdentifier,
+  bytes: keepNumber,
+};
+
+/** Each parameter is a field of its own: a schema of a megabyte must not push out the temperature behind it. */
+function keepParameters(parameters: CallRequest["parameters"], gate: Gate): CallRequest["parameters"] {
+  if (!gate.allows("input")) return keepParameterFacts(parameters);
+  const place: Place = { where: "request.parameters", side: "input", credentials: true };
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(parameters)) {
+    // As an object of one field, so that the name counts too where it names a credential.
+    const entry = gate.json({ [name]: value }, place) as Record<string, unknown>;
+    for (const key of Object.keys(entry)) if (key !== "__proto__") kept[key] = entry[key];
+  }
+  return kept;
+}
+
+const rateLimitRules: Rules<RateLimit> = { limit: keepNumber, remaining: keepNumber, resetMs: keepNumber };
+
+const responseRules: Rules<CallResponse> = {
+  status: keepNumber,
+  id: keepIdentifier,
+  model: keepIdentifier,
+  requestId: keepIdentifier,
+  serviceTier: keepIdentifier,
+  upstreamProvider: keepIdentifier,
+  choices: at(outputPlace("response.choices"), keepChoices),
+  embeddings: nested<NonNullable<CallResponse["embeddings"]>>({ count: keepNumber, dimensions: keepNumber }),
+  rateLimit: keepNumbersByName<RateLimit>(nested(rateLimitRules)),
+  processingMs: keepNumber,
+  cacheHit: keepBoolean,
+  jobId: keepIdentifier,
+  bytes: keepNumber,
+  chunks: keepNumber,
+};
+
+const usageRules: Rules<Usage> = {
+  source: keep,
+  missingReason: keep,
+  complete: keepBoolean,
+  inconsistent: keepBoolean,
+  inputTokens: keepNumber,
+  outputTokens: keepNumber,
+  totalTokens: keepNumber,
+  cacheReadTokens: keepNumber,
+  cacheWriteTokens: keepNumber,
+  cacheWrite5mTokens: keepNumber,
+  cacheWrite1hTokens: keepNumber,
+  reasoningTokens: keepNumber,
+  inputAudioTokens: keepNumber,
+  outputAudioTokens: keepNumber,
+  inputImageTokens: keepNumber,
+  outputImageTokens: keepNumber,
+  cacheReadAudioTokens: keepNumber,
+  acceptedPredictionTokens: keepNumber,
+  rejectedPredictionTokens: keepNumber,
+  imageCount: keepNumber,
+  audioSeconds: keepNumber,
+  searchUnits: keepNumber,
+  pages: keepNumber,
+  characters: keepNumber,
+  serverToolUses: keepNumbersByName<number>(keepNumber),
+  raw: (raw, gate) => {
+    const place: Place = { where: "usage.raw", side: "either", credentials: true };
+    return gate.allows("either") ? gate.json(raw, place) : keepUsageFacts(raw);
+  },
+};
+
+const costRules: Rules<Cost> = {
+  totalUsd: keepNumber,
+  inputUsd: keepNumber,
+  outputUsd: keepNumber,
+  cacheReadUsd: keepNumber,
+  cacheWriteUsd: keepNumber,
+  source: keep,
+  pricesVersion: keepIdentifier,
+};
+
+const timingRules: Rules<Timing> = {
+  startedAt: keepNumber,
+  headersMs: keepNumber,
+  firstByteMs: keepNumber,
+  firstTokenMs: keepNumber,
+  durationMs: keepNumber,
+  outputTokensPerSecond: keepNumber,
+};
+
+function keepErrorName(name: string, gate: Gate, place: Place): string | undefined {
+  const masked = maskCredentials(name);
+  return masked === name && isErrorName(name) ? name : gate.text(name, place);
+}
+
+const errorRules: Rules<CallError> = {
+  kind: keep,
+  type: keepErrorName,
+  code: keepErrorName,
+  status: keepNumber,
+  message: (message, gate, place) => gate.text(message, place),
+  retryAfterMs: keepNumber,
+};
+
+function keepError(error: CallError, gate: Gate): CallError {
+  const kept = applyRules(error, errorRules, gate, errorPlace);
+  if (kept.message !== undefined) return kept;
+  const reason = gate.allows(errorPlace.side) ? "redaction failed" : "content off";
+  return { ...kept, message: `${describeError(kept)} (${reason})` };
+}
+
+const traceRules: Rules<Trace> = {
+  traceId: keep,
+  spanId: keep,
+  parentSpanId: keep,
+  turn: keepNumber,
+  linkedBy: keep,
+  newMessagesFrom: keepNumber,
+};
+
+/** Last in its record: it says what the rules before it did. */
+const captureRules: Rules<Capture> = {
+  via: keep,
+  content: judgeContent,
+  requestTruncated: (truncated, gate) => truncated || gate.report.cut.input,
+  responseTruncated: (truncated, gate) => truncated || gate.report.cut.output,
+  sampleRate: keepNumber,
+  notes: (notes, gate) => [...new Set([...notes.filter(isNote), ...gate.report.notes])],
+};
+
+function judgeContent(content: Capture["content"], gate: Gate): Capture["content"] {
+  const { report } = gate;
+  if (content === "metadata" || !(gate.allows("input") || gate.allows("output"))) return "metadata";
+  if (content === "redacted" || report.redacted || !gate.allows("either")) return "redacted";
+  return content === "truncated" || Object.values(report.cut).includes(true) ? "truncated" : "full";
+}
+
+/** Notes are words of our own; anything longer came from the wire. */
+function isNote(note: string): boolean {
+  return /^[\w:.-]{1,64}$/.test(note);
+}
+
+const callRules: Rules<LlmCall> = {
+  type: keep,
+  schemaVersion: keep,
+  id: keep,
+  provider: keepIdentifier,
+  api: keep,
+  operation: keep,
+  streaming: keepBoolean,
+  outcome: keep,
+  request: at(requestPlace, nested(requestRules)),
+  response: at(responsePlace, nested(responseRules)),
+  usage: nested(usageRules),
+  cost: nested(costRules),
+  timing: nested(timingRules),
+  error: keepError,
+  context: keep,
+  trace: nested(traceRules),
+  capture: nested(captureRules),
+};
+
+function createSpanRules(keepName: Rule<string>): Rules<Span> {
+  return {
+    type: keep,
+    schemaVersion: keep,
+    id: keep,
+    kind: keep,
+    name: keepName,
+    source: keep,
+    timing: nested(timingRules),
+    error: keepError,
+    input: at(inputPlace("span.input"), keepSnapshot),
+    output: at(outputPlace("span.output"), keepSnapshot),
+    tool: nested<NonNullable<Span["tool"]>>({ callId: keepIdentifier, name: keepName }),
+    context: keep,
+    trace: nested(traceRules),
+    capture: nested(captureRules),
+  };
+}
+
+/** `observe`: the app's own name for its own function. `inferred`: a name that a model said. */
+const spanRules: Readonly<Record<Span["source"], Rules<Span>>> = {
+  observe: createSpanRules(keepChosenName),
+  inferred: createSpanRules((name, gate, place) => gate.identifier(name, place) ?? "(content off)"),
+};
+
+/** Chosen on purpose, as the context is: it stays with content off too. */
+function keepChosenName(name: string, gate: Gate): string {
+  return cutText(gate.policy.redactPii ? maskPersonalData(name) : maskCredentials(name), 256);
+}
+
+/** Arguments and results of the app's own functions: any value, and the app goes on using it. */
+function keepSnapshot(value: unknown, gate: Gate, place: Place): unknown {
+  return gate.json(value, place, { snapshot: true });
+}
+
+/**
+ * @param record - complete, with content; it is not changed
+ * @returns a new record with what the policy allows
+ */
+export function applyPrivacy(record: LlmCall, policy: PrivacyPolicy): LlmCall {
+  const gate = createGate(record.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy);
+  const kept = applyRules(record, callRules, gate, requestPlace);
+  return kept.provider === undefined ? { ...kept, provider: "unknown" } : kept;
+}
+
+/** The same for a span. */
+export function applySpanPrivacy(span: Span, policy: PrivacyPolicy): Span {
+  const gate = createGate(span.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy);
+  return applyRules(span, spanRules[span.source], gate, spanPlace);
+}
+
+const metadataPolicy: PrivacyPolicy = {
+  privacyMode: true,
+  excludeInput: true,
+  excludeOutput: true,
+  captureMedia: false,
+  maxContentLength: 0,
+  redactPii: false,
+  digest: () => ({ bytes: 0, sha256: "" }),
+};
+
+/** For sinks with `content: "metadata"`: a copy without content; the record stays as it is. */
+export function toMetadata(record: TapRecord): TapRecord {
+  return record.type === "call" ? applyPrivacy(record, metadataPolicy) : applySpanPrivacy(record, metadataPolicy);
+}
