@@ -7,8 +7,12 @@ import { asArray, asIndex, asLabel, asObject } from "./shared/json.ts";
 const MAX_TOOLS = 256;
 
 export interface ServerToolLog {
-  /** Folds an `executed_tools` array; a stream sends each tool once with its arguments and again with its output. */
-  add(choice: unknown, tools: unknown): void;
+  /**
+   * Folds an `executed_tools` array; a stream sends each tool once with its arguments and again with its output.
+   *
+   * @returns whether a tool was new
+   */
+  add(choice: unknown, tools: unknown): boolean;
   /** How often each tool ran; `undefined` when none did. */
   uses(): Record<string, number> | undefined;
 }
@@ -18,6 +22,7 @@ export function createServerToolLog(choices: ChoiceFold): ServerToolLog {
   return {
     add(choice, tools) {
       const choiceIndex = asIndex(choice) ?? 0;
+      let added = false;
       for (const [position, item] of asArray(tools).entries()) {
         const tool = asObject(item);
         const name = asLabel(tool?.["type"]);
@@ -25,7 +30,8 @@ export function createServerToolLog(choices: ChoiceFold): ServerToolLog {
         const key = `${choiceIndex}:${asIndex(tool["index"]) ?? position}`;
         let entry = seen.get(key);
         if (entry === undefined) {
-          if (seen.size >= MAX_TOOLS) return;
+          if (seen.size >= MAX_TOOLS) return added;
+          added = true;
           entry = { name, answered: false };
           seen.set(key, entry);
           const call = {
@@ -42,6 +48,7 @@ export function createServerToolLog(choices: ChoiceFold): ServerToolLog {
         const response: ServerToolCallResponsePart = { type: "server_tool_call_response", name, response: output };
         choices.addPart(choiceIndex, response);
       }
+      return added;
     },
     uses() {
       if (seen.size === 0) return undefined;

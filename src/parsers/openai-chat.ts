@@ -88,10 +88,11 @@ export const openaiChatParser: Parser<ChatState> = {
 
 function foldChoice(state: ChatState, choice: JsonObject, position: number, whole: boolean): boolean {
   const { response } = state;
-  const output = foldChatChoice(state.choices, choice, position, whole);
+  let output = foldChatChoice(state.choices, choice, position, whole);
   const message = asObject(choice["message"]) ?? asObject(choice["delta"]);
   if (message !== undefined) {
-    if (message["executed_tools"] !== undefined) state.serverTools.add(choice["index"], message["executed_tools"]);
+    const executed = message["executed_tools"];
+    if (executed !== undefined) output = state.serverTools.add(choice["index"], executed) || output;
     if (message["provider_metadata"] !== undefined) foldGateway(state, message["provider_metadata"]);
   }
   // OpenRouter reports what happened upstream inside the choice.

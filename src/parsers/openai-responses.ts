@@ -26,6 +26,8 @@ interface ResponsesState {
   stream: OutputItems;
   /** The answer in `choices` is the final one. */
   settled: boolean;
+  /** A whole response object was seen, not only what events told of it on the way. */
+  concluded: boolean;
   status: string | undefined;
   incompleteReason: string | undefined;
   serverTools: Map<string, number>;
@@ -52,6 +54,7 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
       choices: createChoiceFold({ contentLimit: input.contentLimit }),
       stream: createOutputItems(input.contentLimit),
       settled: false,
+      concluded: false,
       status: undefined,
       incompleteReason: undefined,
       serverTools: new Map(),
@@ -87,12 +90,14 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
   finish(state: ResponsesState, end: ResponseEnd): ParsedResponse {
     const { response, choices, stream } = state;
     if (!state.settled) for (const item of stream.items()) foldOutputItem(state, item);
-    if (state.status !== undefined && response.ended) {
+    if (state.concluded && state.status !== undefined) {
       choices.setFinishReason(0, state.incompleteReason ?? state.status);
     }
-    const deferred = state.status === "queued" || state.status === "in_progress";
+    const goesOn = state.status === "queued" || state.status === "in_progress";
+    const background = response.input.request.parameters["background"] === true;
+    const deferred = goesOn && (state.concluded || background);
     const usage = addServerTools(readOpenAiUsage(response.usage), state.serverTools);
-    const built = finishChoices(response, choices, end, usage, { deferred: deferred && !end.interrupted });
+    const built = finishChoices(response, choices, end, usage, { deferred });
     built.choices = built.choices.map(markRefusal);
     if (!state.settled && stream.isTruncated()) built.contentTruncated = true;
     if (deferred && response.id !== undefined) built.jobId = response.id;
@@ -110,6 +115,7 @@ function foldResponseHead(state: ResponsesState, value: JsonObject): void {
 
 function foldResponseObject(state: ResponsesState, value: JsonObject): void {
   foldResponseHead(state, value);
+  state.concluded = true;
   state.incompleteReason = asLabel(asObject(value["incomplete_details"])?.["reason"]);
   const { error } = value;
   if (error !== undefined && error !== null) state.response.error ??= readErrorBody({ error });
@@ -129,8 +135,8 @@ function foldResponseObject(state: ResponsesState, value: JsonObject): void {
 function foldOutputItem(state: ResponsesState, item: JsonObject): void {
   if (inputRoles.has(item["role"])) return;
   const { choices, serverTools } = state;
+  choices.setRole(0, item["role"] ?? "assistant");
   const { provider } = state.response.input.route;
-  if (item["role"] !== undefined) choices.setRole(0, item["role"]);
   for (const part of readItemParts(item, { provider })) {
     if (part.type === "text" || part.type === "reasoning" || part.type === "refusal") {
       choices.addText(0, part.type, part.content);

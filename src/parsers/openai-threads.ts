@@ -95,8 +95,8 @@ export const openaiThreadsParser: Parser<ThreadsState> = {
     if (status !== undefined && response.ended) choices.setFinishReason(0, state.incompleteReason ?? status);
     const deferred = status !== undefined && openStatuses.has(status);
     const usage = addServerTools(readOpenAiUsage(response.usage), state.serverTools);
-    const built = finishChoices(response, choices, end, usage, { deferred: deferred && !end.interrupted });
-    if (deferred && response.id !== undefined) built.jobId = response.id;
+    const built = finishChoices(response, choices, end, usage, { deferred: deferred && !end.streaming });
+    if (deferred && !end.streaming && response.id !== undefined) built.jobId = response.id;
     return built;
   },
 };

@@ -71,11 +71,11 @@ export function resolveUsage(situation: UsageSituation): Usage {
 }
 
 function findMissingReason(situation: UsageSituation): MissingReason {
-  const { status, error, end, optIn, deferred } = situation;
+  const { status, error, end, optIn, deferred, finished } = situation;
   if (status >= 400 || error !== undefined) return "error_response";
   if (deferred === true) return "deferred";
   if (end.streaming && optIn !== undefined && !asksForStreamUsage(optIn)) return "stream_usage_not_requested";
-  return end.interrupted ? "stream_interrupted" : "not_reported";
+  return end.interrupted || (end.streaming && !finished) ? "stream_interrupted" : "not_reported";
 }
 
 function asksForStreamUsage(request: ParsedRequest): boolean {
