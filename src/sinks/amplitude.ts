@@ -1,30 +1,17 @@
 /** Sends calls and spans to Amplitude as events. */
 import process from "node:process";
-import type { Sink, TapRecord, WriteResult } from "../types.ts";
-import { type AmplitudeClient, createClientDelivery } from "./amplitude/delivery/client.ts";
-import {
-  type AmplitudePlugin,
-  createPluginRunner,
-  loadAmplitudeSdk,
-  type PluginRunner,
-} from "./amplitude/delivery/plugins.ts";
-import { createSender } from "./amplitude/delivery/sender.ts";
-import { createTransport } from "./amplitude/delivery/transport.ts";
+import type { DeliveryResult, Sink, TapRecord, WriteResult } from "../types.ts";
+import { createAppClientDelivery, createKeyDelivery } from "./amplitude/delivery/create-delivery.ts";
 import { defaultDeviceId } from "./amplitude/device-id.ts";
-import {
-  type AmplitudeSinkClientOptions,
-  type AmplitudeSinkKeyOptions,
-  type AmplitudeSinkOptions,
-  checkOptions,
-  endpointUrl,
-} from "./amplitude/options.ts";
-import { createEventPreparer, reduceToFacts } from "./amplitude/prepare-event.ts";
+import { type AmplitudeSinkOptions, checkOptions } from "./amplitude/options.ts";
+import { createEventPreparer } from "./amplitude/prepare-event.ts";
 import { aiSchema } from "./amplitude/schema-ai.ts";
 import type { PreparedEvent, Schema } from "./amplitude/types.ts";
 import { allResults } from "./shared/results.ts";
 import { createTimeSlice } from "./shared/time-slice.ts";
 
-export type { AmplitudeClient, AmplitudePlugin };
+export type { AmplitudeClient } from "./amplitude/delivery/client.ts";
+export type { AmplitudePlugin } from "./amplitude/delivery/plugins.ts";
 export type {
   AmplitudeSinkClientOptions,
   AmplitudeSinkCommonOptions,
@@ -33,8 +20,6 @@ export type {
 } from "./amplitude/options.ts";
 export type { AmplitudeEvent } from "./amplitude/types.ts";
 
-const MAX_REQUEST_BYTES = 900_000;
-const MAX_REQUEST_EVENTS = 1_000;
 const MAX_EVENT_BYTES = 800_000;
 const SCHEMAS: Record<"ai", Schema> = { ai: aiSchema };
 
@@ -53,7 +38,8 @@ const SCHEMAS: Record<"ai", Schema> = { ai: aiSchema };
  * `ai_system`, `ai_tools`, `ai_model_parameters`, `ai_error`) is sent as a list of pieces that join with nothing between
  * them; all other strings are cut, with a marker that names their length. An event over `maxEventBytes` keeps its facts
  * and loses content, and says so in `ai_truncated`. Ids that Amplitude refuses (`anonymous`, `null`, …) become
- * `ai_user_id` and `ai_device_id`.
+ * `ai_user_id` and `ai_device_id`. Calls without a user share one device per service (`deviceId`); a call with a user
+ * and no device of its own is sent without one, because a shared device would merge anonymous calls into that user.
  *
  * @throws TapError `invalid_option`
  * @example
@@ -62,10 +48,16 @@ const SCHEMAS: Record<"ai", Schema> = { ai: aiSchema };
 export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
   checkOptions(options);
   const schema = SCHEMAS[options.schema ?? "ai"];
-  const warn =
-    options.onWarning ?? ((message: string) => void process.stderr.write(`[llm-tap] amplitude: ${message}\n`));
-  const deliver =
-    options.client === undefined ? createKeyDelivery(options, schema, warn) : createOwnClientDelivery(options);
+  const { onWarning = printWarning } = options;
+  const warn = (message: string): void => {
+    try {
+      onWarning(message);
+    } catch {
+      // The app's own function; what it does with a warning must not stop delivery.
+    }
+  };
+  const delivery =
+    options.client === undefined ? createKeyDelivery(options, schema, warn) : createAppClientDelivery(options);
   let prepare: ((record: TapRecord) => PreparedEvent) | undefined;
   let closed = false;
   const underWay = new Set<Promise<unknown>>();
@@ -77,13 +69,32 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
       maxEventBytes: Math.min(options.maxEventBytes ?? MAX_EVENT_BYTES, MAX_EVENT_BYTES),
     });
     const pauseWhenDue = createTimeSlice();
-    const events: PreparedEvent[] = [];
+    const results: DeliveryResult[] = [];
+    let retryAfterMs: number | undefined;
+    let events: PreparedEvent[] = [];
+    let bytes = 0;
+
+    /** @returns whether it makes sense to go on. */
+    async function deliverPrepared(): Promise<boolean> {
+      const answer = await delivery.deliver(events, signal);
+      results.push(...answer.results);
+      if (answer.retryAfterMs !== undefined) retryAfterMs = Math.max(retryAfterMs ?? 0, answer.retryAfterMs);
+      events = [];
+      bytes = 0;
+      return answer.results.some((result) => result !== "retry");
+    }
+
     for (const record of records) {
-      if (signal.aborted) return allResults(records.length, "retry");
-      events.push(prepare(record));
+      if (signal.aborted) break;
+      const event = prepare(record);
+      events.push(event);
+      bytes += event.bytes;
+      if (bytes >= delivery.maxPreparedBytes && !(await deliverPrepared())) break;
       await pauseWhenDue();
     }
-    return deliver.deliver(events, signal);
+    if (events.length > 0) await deliverPrepared();
+    while (results.length < records.length) results.push("retry");
+    return retryAfterMs === undefined ? { results } : { results, retryAfterMs };
   }
 
   return {
@@ -100,62 +111,11 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
     async close() {
       closed = true;
       await Promise.allSettled(underWay);
-      await deliver.close();
+      await delivery.close();
     },
   };
 }
 
-interface Delivery {
-  deliver(events: readonly PreparedEvent[], signal: AbortSignal): Promise<WriteResult>;
-  close(): Promise<void>;
-}
-
-function createOwnClientDelivery(options: AmplitudeSinkClientOptions): Delivery {
-  const { client, confirmTimeoutMs = 30_000, flushClient = false } = options;
-  return { deliver: createClientDelivery({ client, confirmTimeoutMs, flushClient }), close: () => Promise.resolve() };
-}
-
-function createKeyDelivery(
-  options: AmplitudeSinkKeyOptions,
-  schema: Schema,
-  warn: (message: string) => void,
-): Delivery {
-  const apiKey = options.apiKey as string;
-  const { requestTimeoutMs = 30_000, plugins = [] } = options;
-  const send = createTransport({
-    apiKey,
-    url: endpointUrl(options),
-    fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
-    requestTimeoutMs,
-  });
-  const sender = createSender({
-    send,
-    reduce: (prepared) => reduceToFacts(prepared, schema),
-    maxRequestBytes: Math.min(options.maxRequestBytes ?? MAX_REQUEST_BYTES, MAX_REQUEST_BYTES),
-    maxRequestEvents: MAX_REQUEST_EVENTS,
-    warn,
-  });
-  if (plugins.length === 0) return { deliver: sender, close: () => Promise.resolve() };
-
-  const runner = createPluginRunner({ apiKey, plugins, loadSdk: loadAmplitudeSdk, timeoutMs: requestTimeoutMs, warn });
-  return {
-    deliver: (events, signal) => deliverThroughPlugins(runner, sender, events, signal),
-    close: () => runner.close(),
-  };
-}
-
-async function deliverThroughPlugins(
-  runner: PluginRunner,
-  sender: Delivery["deliver"],
-  events: readonly PreparedEvent[],
-  signal: AbortSignal,
-): Promise<WriteResult> {
-  const outcomes = await runner.run(events, signal);
-  const passed = outcomes.filter((outcome) => typeof outcome !== "string");
-  const sent = await sender(passed, signal);
-  const answers = sent.results.values();
-  const results = outcomes.map((outcome) =>
-    outcome === "dropped" ? "rejected" : outcome === "late" ? "retry" : (answers.next().value ?? "retry"),
-  );
-  return { ...sent, results };
+function printWarning(message: string): void {
+  process.stderr.write(`[llm-tap] amplitude: ${message}\n`);
 }

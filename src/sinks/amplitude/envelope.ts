@@ -9,7 +9,6 @@ import type { AmplitudeEvent } from "./types.ts";
  * @see https://amplitude.com/docs/apis/analytics/http-v2 "Invalid IDs"
  */
 const REFUSED_IDS: ReadonlySet<string> = new Set([
-  "",
   '""',
   "anonymous",
   "nil",
@@ -72,7 +71,7 @@ export function buildEnvelope(context: CallContext, serviceDeviceId: string): En
 
 /** Contexts come from apps: a number is an id too. */
 function readId(id: unknown): string | undefined {
-  if (typeof id === "string") return id;
+  if (typeof id === "string") return id.trim() === "" ? undefined : id;
   return typeof id === "number" || typeof id === "bigint" ? String(id) : undefined;
 }
 
@@ -92,10 +91,8 @@ function readGroups(groups: CallContext["groups"]): AmplitudeEvent["groups"] {
   for (const type of Object.keys(groups)) {
     if (type === "__proto__" || types >= MAX_GROUP_TYPES) continue;
     const given: unknown = groups[type];
-    const names = (Array.isArray(given) ? given : [given])
-      .map(readId)
-      .filter((name) => name !== undefined && name !== "");
-    const kept = names.slice(0, MAX_GROUP_VALUES - values).map((name) => cutText(name as string));
+    const names = (Array.isArray(given) ? given : [given]).map(readId).filter((name) => name !== undefined);
+    const kept = names.slice(0, MAX_GROUP_VALUES - values).map((name) => cutText(name));
     if (kept.length === 0) continue;
     types += 1;
     values += kept.length;

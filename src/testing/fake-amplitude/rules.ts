@@ -34,7 +34,7 @@ export const ENDPOINTS: Readonly<Record<string, EndpointRules>> = {
 };
 
 export const RATE_WINDOW_MS = 30_000;
-export const DEDUPLICATION_MS = 7 * 24 * 3_600_000;
+export const DEDUPLICATION_MS: number = 7 * 24 * 3_600_000;
 
 const MAX_STRING_LENGTH = 1_024;
 const MAX_DEPTH = 40;

@@ -6,6 +6,7 @@
 import { TapError } from "../../../errors.ts";
 import { settleOrAbort } from "../../shared/abort.ts";
 import { copyJson } from "../../shared/copy-json.ts";
+import { createTimeSlice } from "../../shared/time-slice.ts";
 import { serialise } from "../prepare-event.ts";
 import type { AmplitudeEvent, PreparedEvent } from "../types.ts";
 
@@ -52,6 +53,9 @@ export interface PluginRunner {
 
 /** The destination of the SDK that sends by itself. */
 const SDK_DESTINATION = "amplitude";
+const LOG_NOTHING = 0;
+/** How many events go through the plugins before the event loop may have its turn. */
+const EVENTS_PER_DRAIN = 10;
 const FILTERED = 0;
 const PASSED = 200;
 
@@ -61,7 +65,8 @@ export function createPluginRunner(options: PluginRunnerOptions): PluginRunner {
 
   async function start(): Promise<SdkClient> {
     const client = (await loadSdk()).createInstance();
-    await client.init(apiKey, {}).promise;
+    // Its logger would print a line for each event that a plugin filters out.
+    await client.init(apiKey, { logLevel: LOG_NOTHING }).promise;
     await client.remove(SDK_DESTINATION).promise;
     // First, because the result of the first destination is the result of `track`.
     await client.add(handBack).promise;
@@ -81,13 +86,22 @@ export function createPluginRunner(options: PluginRunnerOptions): PluginRunner {
       const sdk = await client();
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const done: (PreparedEvent | "dropped" | "late")[] = events.map(() => "late");
-      const tracked = events.map(async (prepared, index) => {
+      const track = async (prepared: PreparedEvent, index: number): Promise<void> => {
         const { event, code } = await sdk.track(prepared.event).promise;
         done[index] = code === PASSED ? complete(event, prepared.event) : "dropped";
-      });
+      };
+      const tracked: Promise<void>[] = [];
+      const pauseWhenDue = createTimeSlice();
+      for (const [index, prepared] of events.entries()) {
+        if (limit.aborted) break;
+        tracked.push(track(prepared, index));
+        // A plugin that hangs holds its event only, so nothing waits for what was tracked before the end.
+        if (tracked.length % EVENTS_PER_DRAIN !== 0) continue;
+        void sdk.flush().promise.catch(() => undefined);
+        await pauseWhenDue();
+      }
       void sdk.flush().promise.catch(() => undefined);
-      const all = Promise.all(tracked).then(() => undefined);
-      await settleOrAbort(all, limit, () => undefined);
+      await settleOrAbort(Promise.all(tracked), limit, () => []);
       return [...done];
     },
     async close() {
@@ -107,26 +121,34 @@ const handBack: AmplitudePlugin = {
 };
 
 /**
- * A plugin that throws would wedge the SDK's timeline, and a filter that throws must not let its event pass: such an
- * event is dropped, and said so once.
+ * A plugin that throws, or whose event JSON can't say, would wedge the SDK's timeline; and a filter that throws must not
+ * let its event pass. Such an event is dropped, and that is said once.
  */
 function guardPlugin(plugin: AmplitudePlugin, warn: (message: string) => void): AmplitudePlugin {
-  if (plugin.execute === undefined) return plugin;
   let warned = false;
   const execute = async (event: unknown): Promise<unknown> => {
     try {
-      return await plugin.execute?.(event);
+      const result: unknown = await plugin.execute?.(event);
+      return plugin.type === "destination" ? result : copyJson(result);
     } catch (error) {
-      if (!warned)
+      if (!warned) {
         warn(
           `The Amplitude plugin "${plugin.name ?? "without a name"}" threw, its events are dropped: ${String(error)}`,
         );
+      }
       warned = true;
       return plugin.type === "destination" ? { event, code: FILTERED, message: String(error) } : null;
     }
   };
-  // Not a spread: a plugin may be an instance of a class, with its methods on the prototype.
-  return Object.create(plugin, { execute: { value: execute, enumerable: true } }) as AmplitudePlugin;
+  // Each method is called on the plugin itself: it may be an instance of a class, with private fields.
+  return {
+    ...(plugin.name !== undefined && { name: plugin.name }),
+    ...(plugin.type !== undefined && { type: plugin.type }),
+    ...(plugin.execute !== undefined && { execute }),
+    setup: async (config: unknown, client: unknown) => plugin.setup?.(config, client),
+    flush: async () => plugin.flush?.(),
+    teardown: async () => plugin.teardown?.(),
+  };
 }
 
 /** The event of the plugins as JSON data, with what delivery relies on still there. */
