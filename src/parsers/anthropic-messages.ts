@@ -12,14 +12,15 @@ import {
   readContent,
   readContentBlock,
 } from "./anthropic-content.ts";
-import { createAnthropicUsageFold } from "./anthropic-usage.ts";
+import { readAnthropicUsage } from "./anthropic-usage.ts";
 import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, notApplicableUsage } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
+import { asArray, asCount, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
+import { createMergedFields } from "./shared/merged-fields.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["model", "system", "messages", "tools", "mcp_servers", "stream"]);
 
@@ -57,13 +58,14 @@ function isStreamPath(path: string): boolean {
 
 function createMessageFold(input: ResponseInput): AnswerFold {
   const choices = createChoiceFold({ contentLimit: input.contentLimit });
-  const usage = createAnthropicUsageFold();
+  const usage = createMergedFields();
   const isCount = (input.request.operation ?? input.route.operation) === "count_tokens";
   let counted: unknown;
   let id: string | undefined;
   let model: string | undefined;
   let upstreamProvider: string | undefined;
   let stopped = false;
+  let fellBack = false;
 
   function readHead(message: JsonObject): void {
     id ??= asLabel(message["id"]);
@@ -88,8 +90,12 @@ function createMessageFold(input: ResponseInput): AnswerFold {
       choices.addToolCall(0, { index, id, name, type: toolType, ...(!isEmptyObject(input) && { arguments: input }) });
       return FRAME_OUTPUT;
     }
-    // A fallback to another model: what follows is that one's answer.
-    if (type === "fallback") model = asLabel(asObject(block["to"])?.["model"]) ?? model;
+    if (type === "fallback") {
+      // What follows is another model's answer.
+      model = asLabel(asObject(block["to"])?.["model"]) ?? model;
+      fellBack = true;
+      return FRAME_NOTHING;
+    }
     // What a compaction comes to is known only at its end.
     if (type === "compaction" && block["content"] === null) return FRAME_NOTHING;
     for (const part of readContentBlock(block)) choices.addPart(0, part);
@@ -162,15 +168,17 @@ function createMessageFold(input: ResponseInput): AnswerFold {
     hasOutput: () => choices.hasOutput(),
 
     build(situation) {
-      const response = buildAnswer(choices, situation, usage.build());
+      const response = buildAnswer(choices, situation, readAnthropicUsage(usage.toObject()));
+      if (fellBack) response.notes.push("model_fallback");
       if (isCount) response.usage = compact({ ...notApplicableUsage(), raw: counted });
       return compact({
         ...response,
         id,
         model,
         upstreamProvider,
-        serviceTier: usage.serviceTier(),
-        reportedCostUsd: usage.costUsd(),
+        serviceTier: asLabel(usage.get("service_tier")),
+        // OpenRouter names the price of the call in its usage.
+        reportedCostUsd: asCount(usage.get("cost")),
       });
     },
   };

@@ -7,42 +7,16 @@
  * are not added here but stay in `raw`.
  */
 import type { Usage } from "../types.ts";
-import { asCount, asNumber, asObject, asString, isObject } from "./shared/json.ts";
+import { asCount, asObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createUsage } from "./shared/usage.ts";
 
-/** A usage object has about fifteen fields; a hostile stream may send a new one with each event. */
-const MAX_FIELDS = 64;
-
-export interface AnthropicUsageFold {
-  /** Takes a usage object of the body, of `message_start` or of `message_delta`. */
-  merge(usage: unknown): void;
-  build(): Usage | undefined;
-  /** `standard`, `priority`, `batch`. */
-  serviceTier(): string | undefined;
-  /** OpenRouter names the price of the call in its usage. */
-  costUsd(): number | undefined;
-}
-
-export function createAnthropicUsageFold(): AnthropicUsageFold {
-  const merged = new Map<string, unknown>();
-  return {
-    merge(usage) {
-      if (!isObject(usage)) return;
-      for (const key of Object.keys(usage)) {
-        const value = usage[key];
-        if (value === null || value === undefined) continue;
-        if (merged.size < MAX_FIELDS || merged.has(key)) merged.set(key, value);
-      }
-    },
-    build: () => (merged.size === 0 ? undefined : readAnthropicUsage(Object.fromEntries(merged))),
-    serviceTier: () => asString(merged.get("service_tier")),
-    costUsd: () => asNumber(merged.get("cost")),
-  };
-}
-
-/** A complete usage object; `undefined` when it has no count. */
-export function readAnthropicUsage(raw: JsonObject): Usage | undefined {
+/**
+ * @param raw - a usage object, merged when it came in several events
+ * @returns `undefined` when it has no count
+ */
+export function readAnthropicUsage(raw: JsonObject | undefined): Usage | undefined {
+  if (raw === undefined) return undefined;
   const uncached = asCount(raw["input_tokens"]);
   const cacheReadTokens = asCount(raw["cache_read_input_tokens"]);
   const creation = asObject(raw["cache_creation"]);
@@ -71,8 +45,10 @@ function sum(first: number | undefined, second: number | undefined): number | un
 /** `{web_search_requests: 2}` → `{web_search: 2}`. */
 function readServerToolUses(uses: JsonObject | undefined): Record<string, number> | undefined {
   if (uses === undefined) return undefined;
-  const counts = Object.entries(uses)
-    .map(([key, value]): [string, number | undefined] => [key.replace(/_requests$/, ""), asCount(value)])
-    .filter((entry): entry is [string, number] => entry[1] !== undefined && entry[0] !== "__proto__");
+  const counts: [string, number][] = [];
+  for (const [key, value] of Object.entries(uses)) {
+    const count = asCount(value);
+    if (count !== undefined) counts.push([key.replace(/_requests$/, ""), count]);
+  }
   return counts.length === 0 ? undefined : Object.fromEntries(counts);
 }

@@ -2,16 +2,7 @@
  * What a parser is: two pure functions over one exchange. `readRequest` reads the request body; `start`, `chunk` and
  * `finish` fold the response. No clock, no environment, no I/O, and no throw on any input.
  */
-import type {
-  Api,
-  Choice,
-  MissingReason,
-  Message,
-  Operation,
-  Part,
-  ToolDefinition,
-  Usage,
-} from "../types.ts";
+import type { Api, Choice, MissingReason, Message, Operation, Part, ToolDefinition, Usage } from "../types.ts";
 
 /** What the route and the request line tell. */
 export interface RouteInfo {
