@@ -118,6 +118,23 @@ describe("amplitudeSink under faults: each event exactly once", () => {
     expect(amplitude.requests).toHaveLength(1);
   });
 
+  it.each([
+    ["a page", "<html>blocked</html>"],
+    ["JSON of someone else", { message: "blocked by policy" }],
+    ["JSON with another code", { code: 40013, error: "Invalid field values on some events" }],
+  ])("a 400 that is %s condemns no event", async (_name, body) => {
+    await amplitude.setFault({ status: 400, body });
+    expect((await write(createSink(), sampleRecords(3))).results).toEqual(["retry", "retry", "retry"]);
+    expect(amplitude.requests).toHaveLength(1);
+    expect(warnings).toEqual([]);
+  });
+
+  it("takes neither its key nor its events to where a redirect points", async () => {
+    await amplitude.setFault([{ status: 307, body: "", headers: { location: `${amplitude.origin}/elsewhere` } }]);
+    await write(createSink(), sampleRecords(1));
+    expect(amplitude.requests.map((request) => request.path)).toEqual(["/batch"]);
+  });
+
   it("passes on how long to wait", async () => {
     await amplitude.setFault({ status: 503, body: "", headers: { "retry-after": "7" } });
     expect((await write(createSink(), sampleRecords(1))).retryAfterMs).toBe(7_000);
@@ -164,6 +181,8 @@ describe("amplitudeSink with events that Amplitude refuses", () => {
     );
     expect(new Set(results)).toEqual(new Set(["rejected"]));
     expect(amplitude.requests.length).toBeLessThan(210);
+    // Sending all but one again and again would be 5,050 events.
+    expect(amplitude.requests.reduce((sum, request) => sum + request.events, 0)).toBeLessThan(2_000);
   });
 
   it("takes any map of indexes for what it is", async () => {
