@@ -88,9 +88,18 @@ const patterns: readonly Pattern[] = [
   },
 ];
 
+/** All hints at once: for short texts, of which a record has many, one search instead of forty. */
+const ANY_HINT = new RegExp(
+  patterns
+    .flatMap(({ hints }) => hints)
+    .map((hint) => hint.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
+    .join("|"),
+);
+const SHORT = 512;
+
 /** Replaces what is shaped like a credential by a typed placeholder (`[api_key]`, `[jwt]`, …). Linear in the text. */
 export function maskCredentials(text: string): string {
-  if (text.length < 8) return text;
+  if (text.length < 8 || (text.length < SHORT && !ANY_HINT.test(text))) return text;
   let masked = text;
   for (const { hints, pattern, replacement } of patterns) {
     if (hints.some((hint) => masked.includes(hint))) masked = masked.replace(pattern, replacement);
@@ -139,11 +148,14 @@ const secretContainers: ReadonlySet<string> = new Set([
   "byok",
 ]);
 
+/** Part of every name in both sets: most field names have none of these, and are done with. */
+const SECRET_NAME_HINT = /auth|key|token|secret|passw|credential|header|byok/i;
+
 export type SecretKind = "value" | "container";
 
 /** Whether a field of this name holds a credential itself, or only credentials, or neither. */
 export function classifySecretName(name: string): SecretKind | undefined {
-  if (name.length > 32) return undefined;
+  if (name.length > 32 || !SECRET_NAME_HINT.test(name)) return undefined;
   const plain = name.replace(/[-_]/g, "").toLowerCase();
   if (secretNames.has(plain)) return "value";
   return secretContainers.has(plain) ? "container" : undefined;

@@ -136,7 +136,7 @@ export function createGate(policy: PrivacyPolicy): Gate {
     if (typeof value === "string") return text(value, place);
     return transformJson(value, {
       text: (item, field) => leaf(item, field, place),
-      ...(policy.redactPii && { key: maskKey }),
+      ...(policy.redactPii && { key: maskKey, number: maskNumber }),
       maskSecretFields: place.credentials === true,
       limit,
       snapshot: options.snapshot === true,
@@ -147,6 +147,15 @@ export function createGate(policy: PrivacyPolicy): Gate {
   function maskKey(key: string): string {
     const kept = maskPersonalData(key);
     if (kept !== key) report.redacted = true;
+    return kept;
+  }
+
+  /** A card or a phone number may come as a JSON number. */
+  function maskNumber(value: number): unknown {
+    if (!Number.isSafeInteger(value) || Math.abs(value) < 1e8) return value;
+    const kept = maskPersonalData(String(value));
+    if (kept === String(value)) return value;
+    report.redacted = true;
     return kept;
   }
 

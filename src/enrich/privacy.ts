@@ -40,7 +40,7 @@ const outputPlace = (where: string): Place => ({ where, side: "output" });
 const requestPlace = inputPlace("request");
 const responsePlace = outputPlace("response");
 const errorPlace: Place = { where: "error.message", side: "either", credentials: true };
-const spanPlace: Place = { where: "span", side: "either" };
+const recordPlace: Place = { where: "record", side: "either" };
 
 const requestRules: Rules<CallRequest> = {
   method: (method) => (/^[A-Za-z]{1,16}$/.test(method) ? method : "OTHER"),
@@ -65,6 +65,10 @@ function keepParameters(parameters: CallRequest["parameters"], gate: Gate): Call
   const place: Place = { where: "request.parameters", side: "input", credentials: true };
   const kept: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(parameters)) {
+    if (typeof value === "boolean" || (typeof value === "number" && !gate.policy.redactPii)) {
+      if (name !== "__proto__") kept[name] = value;
+      continue;
+    }
     // As an object of one field, so that the name counts too where it names a credential.
     const entry = gate.json({ [name]: value }, place) as Record<string, unknown>;
     for (const key of Object.keys(entry)) if (key !== "__proto__") kept[key] = entry[key];
@@ -255,14 +259,14 @@ function keepSnapshot(value: unknown, gate: Gate, place: Place): unknown {
  */
 export function applyPrivacy(record: LlmCall, policy: PrivacyPolicy): LlmCall {
   const gate = createGate(record.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy);
-  const kept = applyRules(record, callRules, gate, requestPlace);
+  const kept = applyRules(record, callRules, gate, recordPlace);
   return kept.provider === undefined ? { ...kept, provider: "unknown" } : kept;
 }
 
 /** The same for a span. */
 export function applySpanPrivacy(span: Span, policy: PrivacyPolicy): Span {
   const gate = createGate(span.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy);
-  return applyRules(span, spanRules[span.source], gate, spanPlace);
+  return applyRules(span, spanRules[span.source], gate, recordPlace);
 }
 
 const metadataPolicy: PrivacyPolicy = {

@@ -8,6 +8,8 @@ export interface JsonRules {
   text(text: string, field: string | undefined): string;
   /** What stays of a key. Default: keys stay. */
   key?: (key: string) => string;
+  /** What stays of a number. Default: numbers stay. */
+  number?: (value: number) => unknown;
   /** Mask fields that are named like credentials (`authorization`, `headers`, `client_secret`, …). */
   maskSecretFields: boolean;
   /** Characters that the whole value may take. */
@@ -33,6 +35,7 @@ export function transformJson(value: unknown, rules: JsonRules): unknown {
   function walk(item: unknown, field: string | undefined, secret: boolean): unknown {
     if (typeof item === "string") return walkText(item, field, secret);
     remaining -= 4;
+    if (typeof item === "number") return rules.number === undefined ? item : rules.number(item);
     if (typeof item === "bigint") return String(item);
     if (typeof item === "function" || typeof item === "symbol") return undefined;
     if (typeof item !== "object" || item === null) return item;
