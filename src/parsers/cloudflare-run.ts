@@ -4,7 +4,7 @@
  *
  * @see https://developers.cloudflare.com/api/resources/ai/methods/run/
  */
-import type { Modality, Operation } from "../types.ts";
+import type { Modality, Operation, Usage } from "../types.ts";
 import { readCloudflareRequest } from "./cloudflare-run-request.ts";
 import { openaiChatParser } from "./openai-chat.ts";
 import { openaiResponsesParser } from "./openai-responses.ts";
@@ -15,9 +15,11 @@ import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold } from "./shared/fold-parser.ts";
 import { asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
+import { writeJson } from "./shared/json-text.ts";
 import { LIST_KEY } from "./shared/list-body.ts";
 import { modalityOf, readBase64Media } from "./shared/media.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
+import { judgeUsage } from "./shared/operation-usage.ts";
 import { createSwitchParser } from "./shared/switch-parser.ts";
 import type { SwitchState } from "./shared/switch-parser.ts";
 import { createUsage } from "./shared/usage.ts";
@@ -75,7 +77,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
       operation = "rerank";
       return false;
     }
-    return choices.addText(0, "text", typeof response === "string" ? response : JSON.stringify(response));
+    return choices.addText(0, "text", typeof response === "string" ? response : writeJson(response));
   }
 
   /** `{name, arguments}`, or as Chat Completions have it; the last event repeats the index with nothing in it. */
@@ -130,8 +132,10 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     isFinished: () => choices.isFinished(),
     hasOutput: () => choices.hasOutput(),
     build: (situation) => {
-      const reported = readOpenAiUsage(usage) ?? createUsage({ audioSeconds, imageCount }, undefined);
-      return compact({ ...buildAnswer(choices, situation, reported), embeddings, operation });
+      const reported = readOpenAiUsage(usage) ?? createUsage({ audioSeconds }, undefined);
+      const answer = buildAnswer(choices, situation, reported);
+      const judged = judgeUsage(answer.usage, input, operation);
+      return compact({ ...answer, usage: compact<Usage>({ ...judged, imageCount }), embeddings, operation });
     },
   };
 }

@@ -9,10 +9,12 @@ import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parse
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
+import { asArray, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { acceptListBody, LIST_KEY } from "./shared/list-body.ts";
 import { textParts } from "./shared/message-parts.ts";
+import { judgeUsage } from "./shared/operation-usage.ts";
+import { readSettings } from "./shared/settings.ts";
 import { createGenerationFold } from "./shared/tgi-generation.ts";
 import { measureVector } from "./shared/vectors.ts";
 import type { VectorShape } from "./shared/vectors.ts";
@@ -31,7 +33,7 @@ function readRequest({ route, body }: RequestInput): ParsedRequest {
   const fields = asObject(body) ?? {};
   return compact<ParsedRequest>({
     model: asLabel(fields["model"]) ?? route.pathModel,
-    parameters: omitKeys(fields, contentKeys),
+    parameters: readSettings(fields, contentKeys, "parameters"),
     messages: readInputs(fields["inputs"]),
     stream: typeof fields["stream"] === "boolean" ? fields["stream"] : undefined,
   });
@@ -78,13 +80,18 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     readEvent: (event) => generation.readEvent(event),
     isFinished: () => choices.isFinished(),
     hasOutput: () => choices.hasOutput(),
-    build: (situation) =>
-      compact({
-        ...buildAnswer(choices, situation, generation.usage()),
-        operation: embeddings === undefined ? undefined : "embeddings",
+    build: (situation) => {
+      const answer = buildAnswer(choices, situation, generation.usage());
+      const operation = embeddings === undefined ? undefined : "embeddings";
+      const processingMs = generation.processingMs();
+      return compact({
+        ...answer,
+        usage: judgeUsage(answer.usage, input, operation),
+        operation,
         embeddings,
-        processingMs: generation.processingMs(),
-      }),
+        processingMs,
+      });
+    },
   };
 
   function readOther(body: JsonObject): void {

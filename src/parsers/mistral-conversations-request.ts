@@ -1,10 +1,11 @@
 /** Requests of Mistral's conversations, and the content of their entries. */
 import type { Message, Part, ServerToolCallPart, ToolCallPart } from "../types.ts";
 import type { ParsedRequest, RequestInput } from "./parser.ts";
-import { asArray, asLabel, asObject, compact, isObject, omitKeys, readArguments } from "./shared/json.ts";
+import { asArray, asLabel, asObject, compact, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { textParts } from "./shared/message-parts.ts";
 import { readContent, readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
+import { readSettings } from "./shared/settings.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["model", "inputs", "messages", "instructions", "tools", "stream"]);
 
@@ -14,7 +15,7 @@ export function readConversationRequest({ route, body }: RequestInput): ParsedRe
   const system = textParts("text", fields["instructions"]);
   return compact<ParsedRequest>({
     model: asLabel(fields["model"]) ?? route.pathModel,
-    parameters: omitKeys(fields, contentKeys),
+    parameters: readSettings(fields, contentKeys, "completion_args"),
     system: system.length === 0 ? undefined : system,
     messages: readInputs(fields["inputs"]) ?? readConversation(fields["messages"]).messages,
     tools: readToolDefinitions(fields["tools"]),

@@ -12,7 +12,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asCount, asLabel, asObject, compact } from "./shared/json.ts";
+import { asArray, asCount, asIndex, asLabel, asObject, compact } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createUsage } from "./shared/usage.ts";
 
@@ -97,7 +97,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
   }
 
   function readDelta(event: JsonObject): boolean {
-    const place = `${String(event["output_index"])}:${String(event["content_index"])}`;
+    const place = `${asIndex(event["output_index"]) ?? 0}:${asIndex(event["content_index"]) ?? 0}`;
     if (place !== lastPlace) choices.breakText(0);
     lastPlace = place;
     return readContent(event["content"]);

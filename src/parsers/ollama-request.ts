@@ -1,12 +1,13 @@
 /** Requests of Ollama: chat, generate, embed. */
 import type { Message, Part } from "../types.ts";
 import type { ParsedRequest, RequestInput } from "./parser.ts";
-import { asArray, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
+import { asArray, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readBase64Media } from "./shared/media.ts";
 import { textParts } from "./shared/message-parts.ts";
 import { readContent, readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
 import type { Conversation } from "./shared/openai-messages.ts";
+import { readSettings } from "./shared/settings.ts";
 
 /** `context` is the conversation so far, in tokens: content, and no one can read it. */
 const contentKeys: ReadonlySet<string> = new Set([
@@ -29,7 +30,7 @@ export function readOllamaRequest({ route, body }: RequestInput): ParsedRequest 
   const conversation = readInput(fields);
   return compact<ParsedRequest>({
     model: asLabel(fields["model"]) ?? route.pathModel,
-    parameters: omitKeys(fields, contentKeys),
+    parameters: readSettings(fields, contentKeys, "options"),
     system: conversation.system,
     messages: conversation.messages,
     tools: readToolDefinitions(fields["tools"]),

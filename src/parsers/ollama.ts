@@ -36,7 +36,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
 
   /** A message of chat, or the whole line of generate, which calls its text `response`. */
   function readMessage(message: JsonObject): boolean {
-    choices.setRole(0, message["role"]);
+    if (message["role"] !== undefined) choices.setRole(0, message["role"]);
     let output = choices.addText(0, "reasoning", message["thinking"]);
     output = choices.addText(0, "text", message["content"] ?? message["response"]) || output;
     for (const call of asArray(message["tool_calls"])) output = readToolCall(asObject(call)) || output;

@@ -23,13 +23,9 @@ export function readReplicateRequest({ route, body }: RequestInput): ParsedReque
   const system = [...systemKeys.flatMap((key) => textParts("text", input[key])), ...(conversation.system ?? [])];
   const messages: Message[] = [...(conversation.messages ?? [])];
   if (parts.length > 0) messages.push({ role: "user", parts });
-  const settings = omitKeys(input, used);
   return compact<ParsedRequest>({
     model: route.pathModel ?? asLabel(fields["model"]) ?? asLabel(fields["version"]),
-    parameters: {
-      ...omitKeys(fields, contentKeys),
-      ...(Object.keys(settings).length > 0 && { input: settings }),
-    },
+    parameters: { ...omitKeys(fields, contentKeys), ...omitKeys(input, used) },
     system: system.length === 0 ? undefined : system,
     messages: messages.length === 0 ? undefined : messages,
     stream: typeof fields["stream"] === "boolean" ? fields["stream"] : undefined,

@@ -14,7 +14,9 @@ import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { asCount, asLabel, asObject, asString, compact } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
+import { writeJson } from "./shared/json-text.ts";
 import { readMediaUrl } from "./shared/media.ts";
+import { judgeUsage } from "./shared/operation-usage.ts";
 import { createUsage } from "./shared/usage.ts";
 
 const MILLISECONDS_PER_SECOND = 1000;
@@ -47,7 +49,7 @@ function openBody(frame: Frame & { kind: "body" }): Frame {
 function openEvent(frame: Frame): Frame {
   if (frame.kind === "event-text") return { ...frame, kind: "event", value: { text: frame.text } };
   if (frame.kind === "event" && frame.name !== undefined) {
-    const text = typeof frame.value === "string" ? frame.value : JSON.stringify(frame.value);
+    const text = typeof frame.value === "string" ? frame.value : writeJson(frame.value);
     return { ...frame, value: { text, value: frame.value } };
   }
   return frame;
@@ -97,7 +99,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
       metrics,
     );
     const seconds = asCount(metrics["predict_time"]);
-    if (seconds !== undefined) processingMs = seconds * MILLISECONDS_PER_SECOND;
+    if (seconds !== undefined) processingMs = asCount(seconds * MILLISECONDS_PER_SECOND);
   }
 
   return {
@@ -123,14 +125,10 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     isFinished: () => ended,
     hasOutput: () => choices.hasOutput(),
     findError: () => error,
-    build: (situation) =>
-      compact({
-        ...buildAnswer(choices, situation, usage, { deferred }),
-        id,
-        jobId: id,
-        model,
-        processingMs,
-      }),
+    build: (situation) => {
+      const answer = buildAnswer(choices, situation, usage, { deferred });
+      return compact({ ...answer, usage: judgeUsage(answer.usage, input), id, jobId: id, model, processingMs });
+    },
   };
 }
 

@@ -7,7 +7,7 @@
  * @see https://jina.ai/reranker/
  */
 import type { Part, Usage } from "../types.ts";
-import type { ParsedRequest, Parser, RequestInput } from "./parser.ts";
+import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING } from "./parser.ts";
 import { readCohereUsage } from "./shared/cohere-answer.ts";
 import { createFoldParser } from "./shared/fold-parser.ts";
@@ -17,6 +17,7 @@ import { asArray, asCount, asLabel, asObject, compact, isObject, omitKeys } from
 import type { JsonObject } from "./shared/json.ts";
 import { readMediaUrl } from "./shared/media.ts";
 import { textParts } from "./shared/message-parts.ts";
+import { judgeUsage } from "./shared/operation-usage.ts";
 import { createUsage, resolveUsage } from "./shared/usage.ts";
 
 const contentKeys: ReadonlySet<string> = new Set([
@@ -55,7 +56,7 @@ function readItem(item: unknown): Part[] {
   return [{ type: "other", kind: "document", content: item }];
 }
 
-function createAnswerFold(): AnswerFold {
+function createAnswerFold(input: ResponseInput): AnswerFold {
   let id: string | undefined;
   let model: string | undefined;
   let usage: Usage | undefined;
@@ -74,8 +75,10 @@ function createAnswerFold(): AnswerFold {
     },
     isFinished: () => false,
     hasOutput: () => false,
-    build: (situation) =>
-      compact({ id, model, choices: [], usage: resolveUsage({ ...situation, usage, hasOutput: false }), notes: [] }),
+    build: (situation) => {
+      const resolved = judgeUsage(resolveUsage({ ...situation, usage, hasOutput: false }), input);
+      return compact({ id, model, choices: [], usage: resolved, notes: [] });
+    },
   };
 }
 

@@ -7,9 +7,10 @@ import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parse
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asLabel, asObject, compact, omitKeys } from "./shared/json.ts";
+import { asArray, asLabel, asObject, compact } from "./shared/json.ts";
 import { acceptListBody, LIST_KEY } from "./shared/list-body.ts";
 import { textParts } from "./shared/message-parts.ts";
+import { readSettings } from "./shared/settings.ts";
 import { createGenerationFold } from "./shared/tgi-generation.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["model", "inputs", "stream"]);
@@ -24,7 +25,7 @@ function readRequest({ route, path, body }: RequestInput): ParsedRequest {
   const parts = textParts("text", fields["inputs"]);
   return compact<ParsedRequest>({
     model: asLabel(fields["model"]) ?? route.pathModel,
-    parameters: omitKeys(fields, contentKeys),
+    parameters: readSettings(fields, contentKeys, "parameters"),
     messages: parts.length === 0 ? undefined : [{ role: "user", parts }],
     stream: /\/generate_stream(?:\?|$)/.test(path) || (fields["stream"] === true ? true : undefined),
   });

@@ -1,6 +1,7 @@
 /** Usage as the AI SDK's specifications have it, and what Vercel's gateway adds to an answer. */
 import type { Usage } from "../types.ts";
 import { asCount, asLabel, asObject, compact } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
 import { createUsage } from "./shared/usage.ts";
 
 /**
@@ -37,15 +38,26 @@ export interface GatewayMetadata {
   costUsd?: number;
 }
 
-/** Reads `providerMetadata`; the cost is a decimal number as text. */
+/** Reads `providerMetadata`. */
 export function readGatewayMetadata(metadata: unknown): GatewayMetadata {
   const gateway = asObject(asObject(metadata)?.["gateway"]);
   if (gateway === undefined) return {};
   const routing = asObject(gateway["routing"]);
-  const { cost } = gateway;
   return compact<GatewayMetadata>({
     generationId: asLabel(gateway["generationId"]),
     provider: asLabel(routing?.["finalProvider"]) ?? asLabel(routing?.["resolvedProvider"]),
-    costUsd: asCount(typeof cost === "string" && cost !== "" ? Number(cost) : cost),
+    costUsd: readCost(gateway),
   });
+}
+
+/** What the gateway bills. With the caller's own key that is nothing, and the provider's bill is unknown here. */
+function readCost(gateway: JsonObject): number | undefined {
+  const cost = asUsd(gateway["cost"]);
+  const isOwnKey = cost === 0 && (asUsd(gateway["marketCost"]) ?? 0) > 0;
+  return isOwnKey ? undefined : cost;
+}
+
+/** A decimal number as text. */
+function asUsd(value: unknown): number | undefined {
+  return asCount(typeof value === "string" && value !== "" ? Number(value) : value);
 }

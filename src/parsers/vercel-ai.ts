@@ -13,6 +13,7 @@ import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { asArray, asCount, asLabel, asObject, compact } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readBase64Media } from "./shared/media.ts";
+import { judgeUsage } from "./shared/operation-usage.ts";
 import { createUsage } from "./shared/usage.ts";
 import { measureVectors } from "./shared/vectors.ts";
 import type { VectorShape } from "./shared/vectors.ts";
@@ -37,6 +38,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
   let unifiedReason: FinishReason | undefined;
   const streamedCalls = new Set<unknown>();
   let lastBlock: unknown;
+  let imageCount: number | undefined;
 
   /** A delta belongs to a block, which its id names. */
   function readDelta(type: "text" | "reasoning", part: JsonObject): boolean {
@@ -155,6 +157,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
       const answer = buildAnswer(choices, situation, usage);
       return compact({
         ...answer,
+        usage: compact<Usage>({ ...judgeUsage(answer.usage, input), imageCount }),
         choices: answer.choices.map((choice) => preferUnified(choice, unifiedReason)),
         id: id ?? gateway.generationId,
         model,
@@ -168,13 +171,11 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
   /** Image, speech and transcription models. */
   function readOtherModels(body: JsonObject): void {
     const images = asArray(body["images"]);
+    if (images.length > 0) imageCount = images.length;
     for (const image of images) if (typeof image === "string") choices.addPart(0, readBase64Media(image, "image"));
     if (typeof body["audio"] === "string") choices.addPart(0, readBase64Media(body["audio"], "audio"));
     choices.addText(0, "text", body["text"]);
-    const audioSeconds = asCount(body["durationInSeconds"]);
-    if (images.length === 0 && audioSeconds === undefined) return;
-    const counted = createUsage({ imageCount: images.length > 0 ? images.length : undefined, audioSeconds }, undefined);
-    usage = { ...counted, ...usage } as Usage;
+    usage ??= createUsage({ audioSeconds: asCount(body["durationInSeconds"]) }, undefined);
   }
 }
 

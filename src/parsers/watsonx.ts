@@ -10,10 +10,11 @@ import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold } from "./shared/fold-parser.ts";
-import { asArray, asCount, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
+import { asArray, asCount, asLabel, asObject, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readContent, readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
 import type { Conversation } from "./shared/openai-messages.ts";
+import { readSettings } from "./shared/settings.ts";
 import { createSwitchParser } from "./shared/switch-parser.ts";
 import type { SwitchState } from "./shared/switch-parser.ts";
 import { createUsage } from "./shared/usage.ts";
@@ -57,7 +58,7 @@ function readRequest({ route, path, body }: RequestInput): ParsedRequest {
   const conversation = Array.isArray(fields["messages"]) ? readConversation(fields["messages"]) : readInput(fields);
   return compact<ParsedRequest>({
     model: asLabel(fields["model_id"]) ?? asLabel(fields["model"]) ?? route.pathModel ?? asLabel(deployment),
-    parameters: omitKeys(fields, contentKeys),
+    parameters: readSettings(fields, contentKeys, "parameters"),
     system: conversation.system,
     messages: conversation.messages,
     tools: readToolDefinitions(fields["tools"]),
@@ -106,7 +107,13 @@ function createGenerationFold(input: ResponseInput): AnswerFold {
     build: (situation) => {
       const raw = compact<JsonObject>({ input_token_count: inputTokens, generated_token_count: outputTokens });
       const usage: Usage | undefined = createUsage({ inputTokens, outputTokens }, raw);
-      return compact({ ...buildAnswer(choices, situation, usage), model, embeddings });
+      // What was counted before an error is a lower bound.
+      const isPartial = situation.end.streaming && !choices.isFinished();
+      return compact({
+        ...buildAnswer(choices, situation, usage && isPartial ? { ...usage, complete: false } : usage),
+        model,
+        embeddings,
+      });
     },
   };
 }

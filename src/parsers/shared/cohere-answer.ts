@@ -28,13 +28,17 @@ export function readCohereUsage(raw: unknown): Usage | undefined {
   const billed = asObject(meta["billed_units"]) ?? {};
   const consumed = asObject(meta["tokens"]) ?? {};
   const cacheReadTokens = asCount(meta["cached_tokens"]);
+  const textTokens = asCount(billed["input_tokens"]) ?? asCount(consumed["input_tokens"]);
+  const imageTokens = asCount(billed["image_tokens"]) ?? asCount(consumed["image_tokens"]);
+  // More images than input can only be counted beside it.
+  const isApart = (imageTokens ?? 0) > (textTokens ?? 0);
   const usage = createUsage(
     {
-      inputTokens: asCount(billed["input_tokens"]) ?? asCount(consumed["input_tokens"]),
+      inputTokens: isApart ? (textTokens ?? 0) + (imageTokens ?? 0) : textTokens,
       outputTokens: asCount(billed["output_tokens"]) ?? asCount(consumed["output_tokens"]),
       cacheReadTokens,
       reasoningTokens: asCount(consumed["reasoning_tokens"]),
-      inputImageTokens: asCount(billed["image_tokens"]) ?? asCount(consumed["image_tokens"]),
+      inputImageTokens: imageTokens,
       imageCount: asCount(billed["images"]),
       searchUnits: asCount(billed["search_units"]),
       pages: asCount(billed["pages"]),

@@ -26,7 +26,7 @@ export function readErrorBody(value: unknown): ParsedError | undefined {
   if (Array.isArray(error) && error.length > 0) return readMessageBody({ ...value, message: joinDetails(error) });
   const firstOfMany = asArray(value["errors"])[0];
   if (isObject(firstOfMany)) return readErrorObject(firstOfMany, {});
-  if (typeof firstOfMany === "string") return errorOf(undefined, undefined, firstOfMany);
+  if (typeof firstOfMany === "string" && firstOfMany !== "") return errorOf(undefined, undefined, firstOfMany);
   return readMessageBody(value);
 }
 
