@@ -42,12 +42,9 @@ export function readContentBlock(block: JsonObject, depth = 0): Part[] {
 export function readContent(content: unknown, depth = 0): Part[] {
   if (typeof content === "string") return textParts("text", content);
   if (isObject(content)) return readContentBlock(content, depth);
-  const parts: Part[] = [];
-  for (const block of asArray(content)) {
-    if (isObject(block)) parts.push(...readContentBlock(block, depth));
-    else if (typeof block === "string") parts.push(...textParts("text", block));
-  }
-  return parts;
+  return asArray(content).flatMap((block) =>
+    isObject(block) ? readContentBlock(block, depth) : textParts("text", block),
+  );
 }
 
 /** `messages`; a message may also have the role `system`. */

@@ -48,7 +48,7 @@ export function readGeminiUsage(raw: JsonObject | undefined, searches?: number):
  * Some endpoints count thoughts among the candidates. Which ones is told by the arithmetic only: when the total leaves
  * no room for thoughts beside the candidates, they are in there.
  */
-function sumOutput(
+export function sumOutput(
   candidates: number | undefined,
   thoughts: number | undefined,
   total: number | undefined,
