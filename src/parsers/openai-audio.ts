@@ -68,7 +68,8 @@ export const openaiAudioParser: Parser<AudioState> = {
     }
     const value = openFrame(response, frame);
     if (typeof value === "number") return value;
-    foldHead(response, value);
+    // Events have ids of their own: those of segments.
+    if (frame.kind === "body") foldHead(response, value);
     foldUsage(response, value["usage"]);
     const output = frame.kind === "body" ? foldTranscript(state, value) : foldEvent(state, value, frame);
     return (output ? FRAME_OUTPUT : FRAME_NOTHING) | (response.ended ? FRAME_TERMINAL : FRAME_NOTHING);

@@ -11,6 +11,7 @@ import type {
 import { FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { asArray, asObject, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
+import { countBase64Bytes } from "./shared/media.ts";
 import { openRequest, readInputs } from "./shared/open-request.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
 import { buildResponse, createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
@@ -86,9 +87,7 @@ function measureVector(item: unknown, response: ResponseFold): number | undefine
   const vector = holder === undefined ? item : (holder["embedding"] ?? asArray(holder["embeddings"])[0]);
   if (Array.isArray(vector)) return Array.isArray(vector[0]) ? vector[0].length : vector.length || undefined;
   if (typeof vector !== "string" || vector === "") return undefined;
-  const padding = vector.endsWith("==") ? 2 : vector.endsWith("=") ? 1 : 0;
-  const bytes = Math.floor((vector.length * 3) / 4) - padding;
   const { parameters } = response.input.request;
   const isBytes = byteTypes.has(parameters["output_dtype"]) || byteTypes.has(parameters["embedding_type"]);
-  return Math.floor(bytes / (isBytes ? 1 : 4)) || undefined;
+  return Math.floor(countBase64Bytes(vector) / (isBytes ? 1 : 4)) || undefined;
 }

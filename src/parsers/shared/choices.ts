@@ -6,6 +6,7 @@ import type { BlobPart, Choice, Part, TextPart, ToolCallPart } from "../../types
 import { createContentBudget } from "./content-budget.ts";
 import { mapFinishReason } from "./finish-reason.ts";
 import { asIndex, asLabel, readArguments } from "./json.ts";
+import { countBase64Bytes } from "./media.ts";
 
 /** OpenAI allows `n` = 128 and completions a batch of prompts; more than this is no answer. */
 const MAX_CHOICES = 256;
@@ -281,6 +282,7 @@ function startsNewCall(
 function keepWhole(part: Part, fits: boolean): Part {
   if (fits) return part;
   const facts: Record<string, unknown> = { ...part };
+  if (part.type === "blob" && part.content !== undefined) facts["bytes"] = part.bytes ?? countBase64Bytes(part.content);
   for (const key of ["arguments", "response", "transcript"]) delete facts[key];
   if ("content" in part) {
     if (part.type === "text" || part.type === "reasoning" || part.type === "refusal") facts["content"] = "";

@@ -42,6 +42,12 @@ export function readBase64Media(data: string, modality: Modality | undefined, mi
   return part;
 }
 
+/** The size of what base64 text decodes to. */
+export function countBase64Bytes(text: string): number {
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  return Math.max(0, Math.floor((text.length * 3) / 4) - padding);
+}
+
 function isDataUrl(url: string): boolean {
   return /^data:/i.test(url.slice(0, 5));
 }

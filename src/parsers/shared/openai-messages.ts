@@ -74,7 +74,7 @@ export function readContent(content: unknown): Part[] {
   if (isObject(content)) return readContentPart(content);
   const parts: Part[] = [];
   for (const item of asArray(content)) {
-    if (typeof item === "string") parts.push({ type: "text", content: item });
+    if (typeof item === "string" && item !== "") parts.push({ type: "text", content: item });
     else if (isObject(item)) parts.push(...readContentPart(item));
   }
   return parts;

@@ -1,0 +1,4 @@
+import { openaiEmbeddingsParser } from "../../src/parsers/openai-embeddings.ts";
+import { describeParserContract } from "./contract.ts";
+
+describeParserContract({ parser: openaiEmbeddingsParser });
