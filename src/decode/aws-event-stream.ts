@@ -19,6 +19,9 @@ const PRELUDE = 12;
 const VALUE_LENGTHS = [0, 0, 1, 2, 4, 8, -1, -1, 8, 16] as const;
 const STRING_TYPE = 7;
 
+/** Shared: it keeps no state. */
+const decoder = new TextDecoder();
+
 interface Headers {
   messageType?: string;
   eventType?: string;
@@ -37,7 +40,6 @@ export function createAwsEventStreamSplitter(
   sink: SplitterSink,
   maxLength: number = MAX_EVENT_LENGTH,
 ): Splitter<Uint8Array> {
-  const decoder = new TextDecoder();
   /** Bytes of the message that is still open. Grows by doubling, so that tiny pushes stay linear. */
   let buffer = new Uint8Array(0);
   let filled = 0;
@@ -74,14 +76,14 @@ export function createAwsEventStreamSplitter(
   }
 
   function emit(headerBytes: Uint8Array, payload: Uint8Array): void {
-    const headers = readHeaders(headerBytes, decoder);
+    const headers = readHeaders(headerBytes);
     const text = decoder.decode(payload);
     if (headers.messageType === "error") {
       sink.onEvent(JSON.stringify({ message: headers.errorMessage ?? text }), headers.errorCode ?? "error");
       return;
     }
     const name = headers.exceptionType ?? headers.eventType;
-    sink.onEvent((name === "chunk" ? unwrapChunk(text, decoder) : undefined) ?? text, name);
+    sink.onEvent((name === "chunk" ? unwrapChunk(text) : undefined) ?? text, name);
   }
 
   function append(bytes: Uint8Array): void {
@@ -127,7 +129,7 @@ export function createAwsEventStreamSplitter(
   }
 }
 
-function readHeaders(bytes: Uint8Array, decoder: TextDecoder): Headers {
+function readHeaders(bytes: Uint8Array): Headers {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headers: Headers = {};
   let at = 0;
@@ -159,7 +161,7 @@ function assign(headers: Headers, name: string, value: string): void {
 }
 
 /** InvokeModel wraps the model's own event: `{"bytes": "<base64 of the JSON>"}`. */
-function unwrapChunk(text: string, decoder: TextDecoder): string | undefined {
+function unwrapChunk(text: string): string | undefined {
   const base64 = /"bytes"\s*:\s*"([A-Za-z0-9+/=]*)"/.exec(text)?.[1];
   if (base64 === undefined) return undefined;
   try {

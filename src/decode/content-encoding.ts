@@ -37,12 +37,12 @@ export function createContentDecoder(
   const maxOutput = options.maxOutputBytes ?? MAX_OUTPUT;
   const notes: string[] = [];
   const stages = codings.length > MAX_CODINGS ? undefined : createStages(codings);
-  let dead = stages === undefined;
-  if (dead) notes.push("unknown_content_encoding");
-  let output = 0;
+  /** Nothing is decoded any more once the body turned out to be unreadable, corrupt or too large. */
+  const state = { isOver: false, outputBytes: 0 };
+  if (stages === undefined) stop("unknown_content_encoding");
 
   function stop(note: string): void {
-    dead = true;
+    state.isOver = true;
     notes.push(note);
   }
 
@@ -50,21 +50,21 @@ export function createContentDecoder(
   async function run(index: number, bytes: Uint8Array, result: Uint8Array[]): Promise<void> {
     const stage = stages?.[index];
     if (stage === undefined) {
-      output += bytes.byteLength;
-      if (output > maxOutput) stop("decompressed_body_too_large");
+      state.outputBytes += bytes.byteLength;
+      if (state.outputBytes > maxOutput) stop("decompressed_body_too_large");
       else result.push(bytes);
       return;
     }
-    for (let at = 0; at < bytes.byteLength && !dead; at += SLICE) {
+    for (let at = 0; at < bytes.byteLength && !state.isOver; at += SLICE) {
       for (const piece of await stage.write(bytes.subarray(at, at + SLICE))) {
-        if (!dead) await run(index + 1, piece, result);
+        if (!state.isOver) await run(index + 1, piece, result);
       }
     }
   }
 
   async function guarded(ending: boolean, work: (result: Uint8Array[]) => Promise<void>): Promise<Uint8Array[]> {
     const result: Uint8Array[] = [];
-    if (dead) return result;
+    if (state.isOver) return result;
     try {
       await work(result);
     } catch {
@@ -78,7 +78,7 @@ export function createContentDecoder(
     end: () =>
       guarded(true, async (result) => {
         for (const [index, stage] of (stages ?? []).entries()) {
-          for (const piece of await stage.end()) if (!dead) await run(index + 1, piece, result);
+          for (const piece of await stage.end()) if (!state.isOver) await run(index + 1, piece, result);
         }
       }),
     notes,

@@ -45,7 +45,6 @@ export const TAIL_LENGTH: number = 64 * 1024;
 export function createFraming(options: FramingOptions): Framing {
   const { sink } = options;
   const utf8 = createUtf8Decoder();
-  let kind: FramingKind | undefined;
   /** The first bytes, while they do not yet tell. */
   let head: Uint8Array | undefined;
   let splitter: Splitter | undefined;
@@ -58,7 +57,7 @@ export function createFraming(options: FramingOptions): Framing {
   let awaitsFirstLine = false;
 
   function choose(next: FramingKind): void {
-    kind = next;
+    framing.kind = next;
     if (next === "sse") splitter = createSseSplitter(sink);
     else if (next === "ndjson") splitter = createNdjsonSplitter(sink);
     else if (next === "json-array") splitter = createJsonArraySplitter(sink);
@@ -67,7 +66,7 @@ export function createFraming(options: FramingOptions): Framing {
   }
 
   function take(bytes: Uint8Array): void {
-    if (kind === "binary") binaryBytes += bytes.byteLength;
+    if (framing.kind === "binary") binaryBytes += bytes.byteLength;
     else if (binarySplitter !== undefined) binarySplitter.push(bytes);
     else takeText(utf8.push(bytes));
   }
@@ -121,10 +120,12 @@ export function createFraming(options: FramingOptions): Framing {
     take(rest);
   }
 
-  return {
+  // A property, not a getter: an object with getters is slow to make.
+  const framing: { -readonly [Key in keyof Framing]: Framing[Key] } = {
+    kind: undefined,
     push(bytes) {
       if (bytes.byteLength === 0) return;
-      if (kind !== undefined) {
+      if (framing.kind !== undefined) {
         take(bytes);
         return;
       }
@@ -132,19 +133,18 @@ export function createFraming(options: FramingOptions): Framing {
       sniff(false);
     },
     end() {
-      if (kind === undefined) sniff(true);
+      if (framing.kind === undefined) sniff(true);
       const last = utf8.end();
       if (last !== "") takeText(last);
       if (utf8.invalid) sink.onNote("invalid_utf8");
       splitter?.end();
       binarySplitter?.end();
+      const { kind } = framing;
       if (kind === "binary") sink.onBinary(skipped + binaryBytes);
       else if ((kind === "json" || kind === "text") && !body.isEmpty()) sink.onBody(kind, body.peek(), body.tail());
     },
-    get kind() {
-      return kind;
-    },
   };
+  return framing;
 }
 
 /** `undefined`: the bytes so far do not tell. */

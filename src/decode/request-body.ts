@@ -25,6 +25,8 @@ export interface RequestBodyOptions {
 const MAX_FIELD_LENGTH = 1024 * 1024;
 /** Fields of a form that are read. */
 const MAX_FIELDS = 1000;
+/** Shared: it keeps no state. */
+const decoder = new TextDecoder();
 const NOTHING: ParsedBody = { value: undefined, notes: [] };
 
 /**
@@ -51,7 +53,7 @@ export function decodeRequestBody(
 }
 
 function toText(body: string | Uint8Array): string {
-  return typeof body === "string" ? body : new TextDecoder().decode(body);
+  return typeof body === "string" ? body : decoder.decode(body);
 }
 
 function readJson(text: string, type: string, { truncated, tail }: RequestBodyOptions): ParsedBody {
@@ -77,7 +79,6 @@ function readUrlEncoded(text: string): ParsedBody {
 function readMultipart(bytes: Uint8Array, boundary: string): ParsedBody {
   const fields = createFields();
   const delimiter = new TextEncoder().encode(`--${boundary}`);
-  const decoder = new TextDecoder();
   let at = indexOf(bytes, delimiter, 0);
   if (at === -1) return { value: undefined, notes: ["invalid_form"] };
   const notes: string[] = [];
@@ -88,12 +89,12 @@ function readMultipart(bytes: Uint8Array, boundary: string): ParsedBody {
     at = indexOf(bytes, delimiter, start);
     if (at === -1) notes.push("truncated_form");
     const part = bytes.subarray(start, at === -1 ? bytes.byteLength : at);
-    if (!readPart(part, fields, decoder)) break;
+    if (!readPart(part, fields)) break;
   }
   return { value: fields.value, notes };
 }
 
-function readPart(part: Uint8Array, fields: Fields, decoder: TextDecoder): boolean {
+function readPart(part: Uint8Array, fields: Fields): boolean {
   const headerEnd = findBlankLine(part);
   if (headerEnd === undefined) return true;
   const headers = decoder.decode(part.subarray(0, headerEnd.start));

@@ -8,22 +8,22 @@ export interface Utf8Decoder {
   readonly invalid: boolean;
 }
 
+// Shared, for they are expensive to make; they keep no state. Not `stream: true`: decoding whole sequences takes the fast
+// path of the runtime, and a `fatal` decoder that throws in the middle of a stream has lost its state.
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** A byte order mark at the start is dropped. */
 export function createUtf8Decoder(): Utf8Decoder {
-  // Not `stream: true`: decoding whole sequences takes the fast path of the runtime, and a `fatal` decoder that throws
-  // in the middle of a stream has lost its state.
-  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
   let held: Uint8Array | undefined;
   let atStart = true;
-  let invalid = false;
 
   function decode(bytes: Uint8Array): string {
     let text: string;
     try {
       text = strict.decode(bytes);
     } catch {
-      invalid = true;
+      utf8.invalid = true;
       text = lossy.decode(bytes);
     }
     if (!atStart || text === "") return text;
@@ -31,7 +31,9 @@ export function createUtf8Decoder(): Utf8Decoder {
     return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   }
 
-  return {
+  // A property, not a getter: an object with getters is slow to make.
+  const utf8: { -readonly [Key in keyof Utf8Decoder]: Utf8Decoder[Key] } = {
+    invalid: false,
     push(bytes) {
       let input = bytes;
       if (held !== undefined) {
@@ -49,10 +51,8 @@ export function createUtf8Decoder(): Utf8Decoder {
       held = undefined;
       return rest === undefined ? "" : decode(rest);
     },
-    get invalid() {
-      return invalid;
-    },
   };
+  return utf8;
 }
 
 /** How many bytes at the end begin a character that is not yet whole: 0 to 3. */

@@ -76,8 +76,6 @@ export function createAssembly(options: AssemblyOptions): Assembly {
   const parser: Parser | undefined = options.parser ?? findParser(route.api);
   const notes = new Set<string>();
   let now = 0;
-  let firstTokenMs: number | undefined;
-  let terminal = false;
   /** `[DONE]` came: SDKs read nothing behind it. */
   let closed = false;
   /** The wire ended early and what comes now was cut off by it. */
@@ -130,9 +128,9 @@ export function createAssembly(options: AssemblyOptions): Assembly {
       if (frame === undefined) notes.add(cutOff ? "truncated_event" : "invalid_event_json");
       if (frame === undefined && cutOff) return;
       const bits = fold(frame ?? eventText(text, name));
-      if ((bits & FRAME_OUTPUT) !== 0 && status < 400) firstTokenMs ??= now;
-      if ((bits & FRAME_TERMINAL) !== 0) terminal = true;
-      if (text.startsWith("[DONE]")) terminal = closed = true;
+      if ((bits & FRAME_OUTPUT) !== 0 && status < 400) assembly.firstTokenMs ??= now;
+      if ((bits & FRAME_TERMINAL) !== 0) assembly.terminal = true;
+      if (text.startsWith("[DONE]")) assembly.terminal = closed = true;
     },
     onBody(kind, text, tail) {
       if (tail !== undefined) notes.add("response_body_too_large");
@@ -166,19 +164,15 @@ export function createAssembly(options: AssemblyOptions): Assembly {
     return status < 400 && kind !== undefined && kind !== "json" && kind !== "text" && kind !== "binary";
   }
 
-  return {
+  // Properties, not getters: an object with getters is slow to make.
+  const assembly: { -readonly [Key in keyof Assembly]: Assembly[Key] } = {
+    firstTokenMs: undefined,
+    terminal: false,
+    streaming: false,
     push(bytes, atMs) {
       now = atMs;
       framing.push(bytes);
-    },
-    get firstTokenMs() {
-      return firstTokenMs;
-    },
-    get terminal() {
-      return terminal;
-    },
-    get streaming() {
-      return isStreaming();
+      assembly.streaming = isStreaming();
     },
     finish({ interrupted }) {
       cutOff = interrupted;
@@ -201,10 +195,11 @@ export function createAssembly(options: AssemblyOptions): Assembly {
         notes: [...new Set([...notes, ...response.notes])],
         responseTruncated: response.contentTruncated === true || [...notes].some((note) => TRUNCATION_NOTES.has(note)),
       };
-      if (streaming && firstTokenMs !== undefined) result.firstTokenMs = firstTokenMs;
+      if (streaming && assembly.firstTokenMs !== undefined) result.firstTokenMs = assembly.firstTokenMs;
       return result;
     },
   };
+  return assembly;
 }
 
 /** Scalars stay text: a stream of plain text has events like `42` and `null`. `undefined`: JSON that does not parse. */

@@ -1,6 +1,6 @@
 import { EventStreamCodec } from "@smithy/eventstream-codec";
 import { fromUtf8, toUtf8 } from "@smithy/util-utf8";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createAwsEventStreamSplitter } from "../../src/decode/aws-event-stream.ts";
 import { collect, cutAt, cuts, everyByte, growsLinearly } from "./rechunk.ts";

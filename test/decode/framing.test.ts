@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFraming, type FramingKind, TAIL_LENGTH } from "../../src/decode/framing.ts";
 import { cutAt, cuts, everyByte } from "./rechunk.ts";

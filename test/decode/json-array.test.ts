@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createJsonArraySplitter } from "../../src/decode/json-array.ts";
 import { collect, cutAt, cuts, everyByte, growsLinearly } from "./rechunk.ts";

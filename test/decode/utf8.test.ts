@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createUtf8Decoder } from "../../src/decode/utf8.ts";
 import { cutAt, cuts, everyByte } from "./rechunk.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { authorityOf, createRouter, hasCallShape } from "../../src/interceptor/route.ts";
 import type { RouteInfo } from "../../src/parsers/parser.ts";

@@ -144,7 +144,7 @@ describe.skipIf(!hasTraffic)("recorded traffic", () => {
         },
       });
       if ((parsed !== undefined) !== entry.llm) wrong.push(`${id}: call`);
-      if (parsed === undefined || entry.llm === false) continue;
+      if (parsed === undefined || !entry.llm) continue;
       const actual: Record<string, unknown> = {
         provider: parsed.route.provider,
         operation: parsed.response.operation ?? parsed.request.operation ?? parsed.route.operation,
