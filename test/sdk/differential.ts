@@ -113,7 +113,8 @@ async function runDifferential<Client>(
   expect(sink.calls).toHaveLength(inference.length);
   for (const [index, expected] of inference.entries()) {
     const call = sink.calls[index] as LlmCall;
-    expect(compareCall(call, behaviour.adjust?.(expected) ?? expected)).toEqual([]);
+    const differences = compareCall(call, behaviour.adjust?.(expected) ?? expected);
+    expect(differences, differences.join("\n")).toEqual([]);
   }
   behaviour.check?.(sink.calls, tapped.seen);
   if (behaviour.timed) expectFirstToken(sink.calls[0], firstTokenMs, tapped.requests[0]);
