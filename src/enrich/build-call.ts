@@ -127,8 +127,13 @@ function buildResponse(
     bytes,
     chunks,
   };
-  for (const key of Object.keys(fields) as (keyof CallResponse)[]) if (fields[key] === undefined) delete fields[key];
-  return fields as CallResponse;
+  // Adding what is known is several times faster than deleting what is not.
+  const known: Record<string, unknown> = {};
+  for (const key in fields) {
+    const value = fields[key as keyof CallResponse];
+    if (value !== undefined) known[key] = value;
+  }
+  return known as unknown as CallResponse;
 }
 
 function findUsage({ response, tokenTracking }: CallFacts, ending: Ending): Usage {
@@ -186,6 +191,10 @@ function buildCapture({ via, request, response, sampleRate, notes }: CallFacts):
     requestTruncated: request.truncated,
     responseTruncated,
     ...(sampleRate !== undefined && { sampleRate }),
-    notes: [...new Set([...notes, ...(response?.parsed?.notes ?? [])])],
+    notes: joinNotes(notes, response?.parsed?.notes ?? []),
   };
+}
+
+function joinNotes(first: readonly string[], second: readonly string[]): string[] {
+  return first.length === 0 && second.length === 0 ? [] : [...new Set([...first, ...second])];
 }

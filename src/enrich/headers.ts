@@ -97,7 +97,7 @@ export function readHeaderFacts(headers: Headers, respondedAt: number): HeaderFa
 }
 
 /** `retry-after-ms` (OpenAI, Azure), else `retry-after` in seconds or as a date. */
-export function readRetryAfter(headers: Headers, respondedAt: number): number | undefined {
+function readRetryAfter(headers: Headers, respondedAt: number): number | undefined {
   const milliseconds = readCount(headers["retry-after-ms"]) ?? readCount(headers["x-ms-retry-after-ms"]);
   if (milliseconds !== undefined) return Math.round(milliseconds);
   const text = headers["retry-after"];

@@ -57,7 +57,7 @@ export function createLinker({ randomHex }: LinkerOptions): Linker {
 }
 
 /** https://www.w3.org/TR/trace-context/#traceparent-header; a version that is not known yet is read like version 00. */
-export function readTraceparent(header: string | undefined): { traceId: string; parentSpanId: string } | undefined {
+function readTraceparent(header: string | undefined): { traceId: string; parentSpanId: string } | undefined {
   const match = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-|$)/.exec(header?.trim() ?? "");
   const [, traceId, parentSpanId] = match ?? [];
   if (traceId === undefined || parentSpanId === undefined) return undefined;
@@ -66,6 +66,6 @@ export function readTraceparent(header: string | undefined): { traceId: string; 
 }
 
 /** 1 for the first try. @param retryCount - of OpenAI's and Anthropic's SDKs: 0 for the first try */
-export function readAttempt(retryCount: string | undefined): number | undefined {
+function readAttempt(retryCount: string | undefined): number | undefined {
   return retryCount !== undefined && /^\d{1,4}$/.test(retryCount) ? Number(retryCount) + 1 : undefined;
 }

@@ -183,7 +183,10 @@ const captureRules: Rules<Capture> = {
   requestTruncated: (truncated, gate) => truncated || gate.report.cut.input,
   responseTruncated: (truncated, gate) => truncated || gate.report.cut.output,
   sampleRate: keepNumber,
-  notes: (notes, gate) => [...new Set([...notes.filter(isNote), ...gate.report.notes])],
+  notes: (notes, gate) =>
+    notes.length === 0 && gate.report.notes.size === 0
+      ? []
+      : [...new Set([...notes.filter(isNote), ...gate.report.notes])],
 };
 
 function judgeContent(content: Capture["content"], gate: Gate): Capture["content"] {

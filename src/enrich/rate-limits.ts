@@ -76,7 +76,7 @@ export function readCount(text: string | undefined): number | undefined {
  * Milliseconds until a limit resets: a Go duration (`6m0s`, `26ms`), an RFC 3339 time, epoch seconds or milliseconds,
  * or a plain number of `plainUnit` milliseconds each.
  */
-export function readReset(text: string, respondedAt: number, plainUnit = 1_000): number | undefined {
+function readReset(text: string, respondedAt: number, plainUnit = 1_000): number | undefined {
   const trimmed = text.trim();
   const number = readCount(trimmed);
   if (number !== undefined) {
@@ -102,7 +102,7 @@ const unitMs: Readonly<Record<string, number>> = {
 };
 
 /** https://pkg.go.dev/time#ParseDuration, and `d`. */
-export function readGoDuration(text: string): number | undefined {
+function readGoDuration(text: string): number | undefined {
   if (text.length > 40 || !/^(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|[dhms]))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|us|µs|ns|[dhms])/g)) {
