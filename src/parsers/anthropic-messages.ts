@@ -14,8 +14,9 @@ import {
 } from "./anthropic-content.ts";
 import { readAnthropicUsage } from "./anthropic-usage.ts";
 import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
-import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, notApplicableUsage } from "./parser.ts";
+import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
+import { createCountFold } from "./shared/count-fold.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { asArray, asCount, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
@@ -34,7 +35,10 @@ const toolTypes: ReadonlyMap<unknown, "tool_call" | "server_tool_call"> = new Ma
 export const anthropicMessagesParser: Parser<FoldState> = createFoldParser({
   api: "anthropic-messages",
   readRequest,
-  start: createMessageFold,
+  start: (input) =>
+    (input.request.operation ?? input.route.operation) === "count_tokens"
+      ? createCountFold()
+      : createMessageFold(input),
 });
 
 /** The model may be in the path only, and so may the wish for a stream. */
@@ -59,8 +63,6 @@ function isStreamPath(path: string): boolean {
 function createMessageFold(input: ResponseInput): AnswerFold {
   const choices = createChoiceFold({ contentLimit: input.contentLimit });
   const usage = createMergedFields();
-  const isCount = (input.request.operation ?? input.route.operation) === "count_tokens";
-  let counted: unknown;
   let id: string | undefined;
   let model: string | undefined;
   let upstreamProvider: string | undefined;
@@ -132,10 +134,6 @@ function createMessageFold(input: ResponseInput): AnswerFold {
 
   return {
     readBody(value) {
-      if (isCount) {
-        counted = value;
-        return;
-      }
       readHead(value);
       asArray(value["content"]).forEach((block, index) => {
         if (isObject(block)) readBlock(block, index);
@@ -170,7 +168,6 @@ function createMessageFold(input: ResponseInput): AnswerFold {
     build(situation) {
       const response = buildAnswer(choices, situation, readAnthropicUsage(usage.toObject()));
       if (fellBack) response.notes.push("model_fallback");
-      if (isCount) response.usage = compact({ ...notApplicableUsage(), raw: counted });
       return compact({
         ...response,
         id,

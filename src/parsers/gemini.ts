@@ -13,6 +13,7 @@ import { readGeminiUsage } from "./gemini-usage.ts";
 import type { Parser, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, missingUsage, notApplicableUsage } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
+import { createCountFold } from "./shared/count-fold.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { asArray, asIndex, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
@@ -203,20 +204,6 @@ function createBlockedChoice(feedback: JsonObject): Choice {
   const reason = asLabel(readField(feedback, "blockReason"));
   if (reason !== undefined) choice.rawFinishReason = reason;
   return choice;
-}
-
-/** `countTokens`: a count is no usage. */
-function createCountFold(): AnswerFold {
-  let counted: JsonObject | undefined;
-  return {
-    readBody(value) {
-      counted = value;
-    },
-    readEvent: () => FRAME_NOTHING,
-    isFinished: () => false,
-    hasOutput: () => false,
-    build: () => ({ choices: [], usage: compact({ ...notApplicableUsage(), raw: counted }), notes: [] }),
-  };
 }
 
 /** `embedContent` and `batchEmbedContents`; only newer models report usage. */
