@@ -6,7 +6,13 @@
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import { createParser, type ParseError } from "eventsource-parser";
+import { createLineFilter, type LineFilter } from "./sse-line-filter.ts";
 import { MAX_EVENT_LENGTH, type Splitter, type SplitterSink } from "./splitter.ts";
+
+/** Lines that are no fields after which such lines are no longer looked at. */
+const MAX_JUNK_LINES = 200;
+/** Characters given to the parser at once. */
+const PIECE_LENGTH = 8 * 1024;
 
 /**
  * Splits a stream of server-sent events.
@@ -24,6 +30,10 @@ export function createSseSplitter(sink: SplitterSink, maxLength: number = MAX_EV
   /** Lines without a field name, from one that opens a JSON object: an error that was written past the framing. */
   let stray: string[] = [];
   let strayLength = 0;
+  let junkLines = 0;
+  let filter: LineFilter | undefined;
+
+  const pieceLength = Math.min(maxLength, PIECE_LENGTH);
 
   const parser = createParser({
     maxBufferSize: maxLength,
@@ -34,7 +44,8 @@ export function createSseSplitter(sink: SplitterSink, maxLength: number = MAX_EV
     },
     onError(error: ParseError) {
       if (error.type === "max-buffer-size-exceeded") overflowed = true;
-      else if (error.type === "unknown-field" && error.line !== undefined) keepStray(error.line);
+      else junkLines++;
+      if (error.type === "unknown-field" && error.line !== undefined) keepStray(error.line);
     },
   });
 
@@ -74,10 +85,15 @@ export function createSseSplitter(sink: SplitterSink, maxLength: number = MAX_EV
   function feed(text: string): void {
     let rest = skipping ? skip(text) : text;
     while (rest !== "") {
-      // A piece at a time, so that the parser's own check comes before a huge push was swallowed whole.
-      const piece = rest.length > maxLength ? rest.slice(0, maxLength) : rest;
-      rest = rest.length > maxLength ? rest.slice(maxLength) : "";
-      parser.feed(piece);
+      // A piece at a time, so that the parser's own checks come before a huge push was swallowed whole.
+      const piece = rest.slice(0, pieceLength);
+      rest = rest.slice(pieceLength);
+      parser.feed(filter === undefined ? piece : filter.push(piece));
+      if (junkLines > MAX_JUNK_LINES && filter === undefined) {
+        sink.onNote("sse_junk");
+        stray = [];
+        filter = createLineFilter(!piece.endsWith("\n"), maxLength);
+      }
       if (!overflowed) continue;
       overflowed = false;
       parser.reset();
@@ -99,8 +115,8 @@ export function createSseSplitter(sink: SplitterSink, maxLength: number = MAX_EV
     },
     end() {
       if (!skipping) {
-        // Two blank lines: one ends the line, the other the event.
-        parser.feed("\n\n");
+        // One ends the line, the other the event.
+        parser.feed(`${filter?.end() ?? ""}\n\n`);
       }
       if (stray.length > 0) flushStray();
     },

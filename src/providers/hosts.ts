@@ -22,6 +22,7 @@ export type PathRulesName =
   | "cloudflare-gateway"
   | "vercel"
   | "databricks"
+  | "dashscope"
   | "writer"
   | "portkey"
   | "oracle";
@@ -128,7 +129,6 @@ export const PROVIDER_HOSTS: readonly ProviderHosts[] = [
   { provider: "morph", hosts: ["api.morphllm.com"] },
   { provider: "meta_llama", hosts: ["api.llama.com", "api.llama-api.com"] },
   { provider: "sarvam", hosts: ["api.sarvam.ai"] },
-  { provider: "luma", hosts: ["api.lumalabs.ai"] },
   { provider: "v0", hosts: ["api.v0.dev"] },
 
   // Embeddings, reranking.
@@ -154,6 +154,7 @@ export const PROVIDER_HOSTS: readonly ProviderHosts[] = [
       "coding.dashscope.aliyuncs.com",
       "coding-intl.dashscope.aliyuncs.com",
     ],
+    paths: "dashscope",
   },
   { provider: "minimax", hosts: ["api.minimax.io", "api.minimaxi.com", "api.minimax.chat", "api.minimaxi.chat"] },
   {
@@ -259,9 +260,6 @@ export const PROVIDER_HOSTS: readonly ProviderHosts[] = [
   { provider: "gigachat", hosts: ["gigachat.devices.sberbank.ru"] },
   { provider: "yandex", hosts: ["llm.api.cloud.yandex.net", "ai.api.cloud.yandex.net"] },
   { provider: "clova", hosts: ["clovastudio.stream.ntruss.com"] },
-  { provider: "stability", hosts: ["api.stability.ai"] },
-  { provider: "elevenlabs", hosts: ["api.elevenlabs.io"] },
-  { provider: "deepgram", hosts: ["api.deepgram.com"] },
   { provider: "lemonfox", hosts: ["api.lemonfox.ai"] },
 
   // Gateways: the provider is who is spoken to; who answered is `upstreamProvider`.

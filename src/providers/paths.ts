@@ -24,6 +24,7 @@ const rule = (suffix: string, api: Api, operation: Operation): PathRule => ({ su
 /** Paths of OpenAI and of everyone who copied them, with the Anthropic path that most gateways speak too. */
 const OPENAI_PATHS: readonly PathRule[] = [
   rule("/chat/completions", "openai-chat", "chat"),
+  rule("/text/chatcompletion_v2", "openai-chat", "chat"),
   rule("/responses", "openai-responses", "chat"),
   rule("/responses/compact", "openai-responses", "chat"),
   rule("/responses/input_tokens", "openai-responses", "count_tokens"),
@@ -71,6 +72,8 @@ const TGI_PATHS: readonly PathRule[] = [
 const COHERE_PATHS: readonly PathRule[] = [
   rule("/v1/chat", "cohere-v1", "chat"),
   rule("/v1/generate", "cohere-v1", "text_completion"),
+  rule("/v1/summarize", "cohere-v1", "text_completion"),
+  rule("/v1/classify", "cohere-v1", "text_completion"),
   rule("/v1/embed", "cohere-v1", "embeddings"),
   rule("/v2/chat", "cohere-v2", "chat"),
   rule("/v2/embed", "cohere-v2", "embeddings"),
@@ -129,12 +132,21 @@ export const PATH_RULES: Readonly<Record<PathRulesName, readonly PathRule[]>> = 
     rule("/ai/embedding-model", "vercel-ai", "embeddings"),
     rule("/ai/image-model", "vercel-ai", "image_generation"),
     rule("/ai/reranking-model", "vercel-ai", "rerank"),
+    rule("/ai/speech-model", "vercel-ai", "text_to_speech"),
+    rule("/ai/transcription-model", "vercel-ai", "transcription"),
     ...OPENAI_PATHS,
   ],
   databricks: [
     { suffix: "/invocations", after: "/serving-endpoints/", api: "openai-chat", operation: "chat" },
     rule("/cortex/inference:complete", "openai-chat", "chat"),
     rule("/cortex/inference:embed", "openai-embeddings", "embeddings"),
+    ...OPENAI_PATHS,
+  ],
+  dashscope: [
+    rule("/text-generation/generation", "openai-chat", "chat"),
+    rule("/multimodal-generation/generation", "openai-chat", "chat"),
+    rule("/text-embedding/text-embedding", "openai-embeddings", "embeddings"),
+    rule("/text-rerank/text-rerank", "rerank", "rerank"),
     ...OPENAI_PATHS,
   ],
   writer: [rule("/v1/chat", "openai-chat", "chat"), ...OPENAI_PATHS],
@@ -154,7 +166,7 @@ export const SNIFF_RULES: readonly PathRule[] = [
   ...BEDROCK_PATHS,
   ...OLLAMA_PATHS,
   ...TGI_PATHS,
-  ...COHERE_PATHS,
+  ...COHERE_PATHS.filter(({ suffix }) => suffix === "/v1/chat" || suffix === "/v2/chat" || suffix.endsWith("/embed")),
   rule("/fim/completions", "openai-chat", "text_completion"),
 ];
 

@@ -82,6 +82,19 @@ describe("server-sent events", () => {
     });
   });
 
+  it.each([1, 7, 1000, 1_000_000])(
+    "reads the events between thousands of lines of junk, %i characters at a time",
+    (size) => {
+      const text = `${"junk: x\ndata: 1\nmore junk\n\n".repeat(500)}event: last\ndata: 2\n\n`;
+      const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, at) =>
+        text.slice(at * size, (at + 1) * size),
+      );
+      const { events, notes } = split(pieces);
+      expect(events).toEqual([...Array.from({ length: 500 }, () => ({ text: "1" })), { text: "2", name: "last" }]);
+      expect(notes).toEqual(["sse_junk"]);
+    },
+  );
+
   it.each([
     ["lines that end in CR", (size: number) => ["data: x\r\r".repeat(size)]],
     ["many lines and one CR", (size: number) => [`${"data: x\n\n".repeat(size)}\r`]],
