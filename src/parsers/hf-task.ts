@@ -29,14 +29,19 @@ export const hfTaskParser: Parser<FoldState> = acceptListBody(
   createFoldParser({ api: "hf-task", readRequest, start: createAnswerFold }),
 );
 
-function readRequest({ route, body }: RequestInput): ParsedRequest {
+function readRequest({ route, path, body }: RequestInput): ParsedRequest {
   const fields = asObject(body) ?? {};
   return compact<ParsedRequest>({
-    model: asLabel(fields["model"]) ?? route.pathModel,
+    model: asLabel(fields["model"]) ?? readPipelineModel(path) ?? route.pathModel,
     parameters: readSettings(fields, contentKeys, "parameters"),
     messages: readInputs(fields["inputs"]),
     stream: typeof fields["stream"] === "boolean" ? fields["stream"] : undefined,
   });
+}
+
+/** The oldest paths name the task before the model: `/pipeline/{task}/{model}`. */
+function readPipelineModel(path: string): string | undefined {
+  return /^\/pipeline\/[^/?]+\/([^?]+)/.exec(path)?.[1];
 }
 
 /** A text, a list of them, or an object: `{question, context}`, `{source_sentence, sentences}`, a past conversation. */

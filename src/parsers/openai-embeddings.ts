@@ -1,4 +1,5 @@
 /** Embeddings of OpenAI and of all who copied the API. Vectors are counted and measured, never kept. */
+import type { Usage } from "../types.ts";
 import type {
   ParsedRequest,
   ParsedResponse,
@@ -9,10 +10,11 @@ import type {
   Frame,
 } from "./parser.ts";
 import { FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
+import { readEmbeddingInput } from "./shared/embedding-input.ts";
 import { asArray, asObject, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { countBase64Bytes } from "./shared/media.ts";
-import { openRequest, readInputs } from "./shared/open-request.ts";
+import { openRequest } from "./shared/open-request.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
 import { buildResponse, createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
@@ -33,7 +35,7 @@ export const openaiEmbeddingsParser: Parser<EmbeddingsState> = {
 
   readRequest(input: RequestInput): ParsedRequest {
     const { request, fields } = openRequest(input, contentFields);
-    const parts = readInputs(fields["input"] ?? fields["inputs"]);
+    const parts = readEmbeddingInput(fields["input"] ?? fields["inputs"]);
     if (parts.length > 0) request.messages = [{ role: "user", parts }];
     return request;
   },
@@ -56,7 +58,7 @@ export const openaiEmbeddingsParser: Parser<EmbeddingsState> = {
     const finished = response.ended || embeddings !== undefined;
     const { status } = response.input;
     const usage = resolveUsage({
-      usage: readOpenAiUsage(response.usage),
+      usage: readEmbeddingsUsage(response.usage),
       status,
       error: response.error,
       end,
@@ -69,12 +71,22 @@ export const openaiEmbeddingsParser: Parser<EmbeddingsState> = {
   },
 };
 
+/** Voyage and Jina report a total alone: all tokens of embeddings are input. */
+function readEmbeddingsUsage(raw: JsonObject | undefined): Usage | undefined {
+  const usage = readOpenAiUsage(raw);
+  if (usage?.totalTokens === undefined || usage.inputTokens !== undefined) return usage;
+  return { ...usage, inputTokens: usage.totalTokens };
+}
+
 /** `{data: [{embedding}]}`, `{embeddings: [[…]]}`, a bare list of vectors or (Hugging Face) a single bare vector. */
 function measure(body: unknown, response: ResponseFold): EmbeddingsState["embeddings"] {
   if (Array.isArray(body)) return describe(typeof body[0] === "number" ? [body] : body, response);
   if (!isObject(body)) return undefined;
   const list = body["data"] ?? body["embeddings"];
-  return Array.isArray(list) ? describe(list, response) : undefined;
+  if (!Array.isArray(list)) return undefined;
+  // Voyage: chunks in their context, a list of vectors for each document.
+  const isNested = list.some((item) => Array.isArray(asObject(item)?.["data"]));
+  return describe(isNested ? list.flatMap((item) => asArray(asObject(item)?.["data"])) : list, response);
 }
 
 function describe(vectors: readonly unknown[], response: ResponseFold): EmbeddingsState["embeddings"] {

@@ -4,7 +4,7 @@
  *
  * @see https://replicate.com/docs/reference/http#predictions.create
  */
-import type { Usage } from "../types.ts";
+import type { Modality, Operation, Usage } from "../types.ts";
 import type { Frame, ParsedError, Parser, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { readReplicateRequest } from "./replicate-request.ts";
@@ -73,6 +73,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
   let deferred = false;
   let ended = false;
   let error: ParsedError | undefined;
+  let operation: Operation | undefined;
 
   /** A text or its pieces, files by URL, or whatever structure the model has. */
   function readOutput(output: unknown): void {
@@ -83,9 +84,17 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
       return;
     }
     for (const item of items) {
-      if (isUrl(item)) choices.addPart(0, readMediaUrl(item));
+      if (isUrl(item)) readFile(item);
       else choices.addText(0, "text", item);
     }
+  }
+
+  function readFile(url: string): void {
+    const modality = modalityOfFile(url);
+    choices.addPart(0, readMediaUrl(url, modality));
+    // Only what came out tells what a model does.
+    if (modality === "image") operation = "image_generation";
+    else if (modality === "audio") operation ??= "text_to_speech";
   }
 
   function readMetrics(metrics: JsonObject | undefined): void {
@@ -127,11 +136,24 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     findError: () => error,
     build: (situation) => {
       const answer = buildAnswer(choices, situation, usage, { deferred });
-      return compact({ ...answer, usage: judgeUsage(answer.usage, input), id, jobId: id, model, processingMs });
+      const judged = judgeUsage(answer.usage, input, operation);
+      return compact({ ...answer, usage: judged, operation, id, jobId: id, model, processingMs });
     },
   };
 }
 
 function isUrl(item: string): boolean {
   return /^(?:https?|data):/i.test(item.slice(0, 6));
+}
+
+const modalities: readonly (readonly [pattern: RegExp, modality: Modality])[] = [
+  [/\.(?:png|jpe?g|webp|gif|svg)$/i, "image"],
+  [/\.(?:mp4|webm|mov)$/i, "video"],
+  [/\.(?:mp3|wav|flac|ogg|m4a)$/i, "audio"],
+];
+
+/** By the ending of the file's name, which is the last that a URL of Replicate's says. */
+function modalityOfFile(url: string): Modality | undefined {
+  const ending = url.slice(-8);
+  return modalities.find(([pattern]) => pattern.test(ending))?.[1];
 }

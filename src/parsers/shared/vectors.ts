@@ -1,5 +1,6 @@
 /** Sizes of embedding vectors; the vectors themselves are never kept. */
 import { isObject } from "./json.ts";
+import { countBase64Bytes } from "./media.ts";
 
 /** What `ParsedResponse.embeddings` says. */
 export interface VectorShape {
@@ -27,13 +28,8 @@ export function measureVectors(vectors: unknown, scale = 1): VectorShape | undef
 
 /** Dimensions of one vector; of token-level vectors (a list of vectors) those of its first. */
 export function measureVector(vector: unknown): number | undefined {
-  if (typeof vector === "string") return countBase64Bytes(vector) / FLOAT_BYTES;
+  if (typeof vector === "string") return Math.floor(countBase64Bytes(vector) / FLOAT_BYTES) || undefined;
   if (isObject(vector)) return measureVector(vector["embedding"] ?? vector["values"]);
   if (!Array.isArray(vector) || vector.length === 0) return undefined;
   return Array.isArray(vector[0]) ? measureVector(vector[0]) : vector.length;
-}
-
-function countBase64Bytes(text: string): number {
-  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-  return Math.floor((text.length * 3) / 4) - padding;
 }
