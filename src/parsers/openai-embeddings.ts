@@ -71,10 +71,10 @@ export const openaiEmbeddingsParser: Parser<EmbeddingsState> = {
   },
 };
 
-/** Voyage and Jina report a total alone: all tokens of embeddings are input. */
+/** Voyage reports a total alone: all tokens of embeddings are input. Of a zero it is not known what it counts. */
 function readEmbeddingsUsage(raw: JsonObject | undefined): Usage | undefined {
   const usage = readOpenAiUsage(raw);
-  if (usage?.totalTokens === undefined || usage.inputTokens !== undefined) return usage;
+  if (!usage?.totalTokens || usage.inputTokens !== undefined) return usage;
   return { ...usage, inputTokens: usage.totalTokens };
 }
 
