@@ -99,14 +99,17 @@ function foldTranscript(state: AudioState, body: JsonObject): boolean {
   return state.choices.addText(0, "text", body["text"]);
 }
 
-/** `transcript.text.*` and `speech.audio.*`. */
+/** `transcript.text.*` (OpenAI), `transcription.*` (Mistral) and `speech.audio.*`. */
 function foldEvent(state: AudioState, value: JsonObject, frame: Frame): boolean {
   const { response, choices } = state;
   const name = frame.kind === "event" ? frame.name : undefined;
   switch (asLabel(value["type"]) ?? name) {
     case "transcript.text.delta":
       return choices.addText(0, "text", value["delta"]);
+    case "transcription.text.delta":
+      return choices.addText(0, "text", value["text"]);
     case "transcript.text.done":
+    case "transcription.done":
       response.ended = true;
       return choices.hasOutput() ? false : choices.addText(0, "text", value["text"]);
     case "speech.audio.delta":

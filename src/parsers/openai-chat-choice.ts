@@ -17,7 +17,7 @@ export function foldChatChoice(fold: ChoiceFold, choice: JsonObject, position: n
   const index = asIndex(choice["index"]) ?? position;
   const message = pickMessage(fold, choice, index, whole);
   let output = false;
-  if (message !== undefined) output = foldChatMessage(fold, index, message);
+  if (message !== undefined) output = foldChatMessage(fold, index, message, message === choice["message"]);
   else if (choice["delta"] === undefined) output = fold.addText(index, "text", choice["text"]);
   fold.setFinishReason(index, choice["finish_reason"]);
   return output;
@@ -31,8 +31,12 @@ function pickMessage(fold: ChoiceFold, choice: JsonObject, index: number, whole:
   return delta ?? (fold.hasOutput(index) ? undefined : message);
 }
 
-/** Folds a message or a delta: both have the same fields. */
-export function foldChatMessage(fold: ChoiceFold, index: number, message: JsonObject): boolean {
+/**
+ * Folds a message or a delta: both have the same fields.
+ *
+ * @param whole - each tool call in it is a call of its own, whatever its index and id say
+ */
+export function foldChatMessage(fold: ChoiceFold, index: number, message: JsonObject, whole: boolean): boolean {
   if (message["role"] !== undefined) fold.setRole(index, message["role"]);
   let output = fold.addText(index, "reasoning", readReasoning(message));
   output = foldContent(fold, index, message["content"]) || output;
@@ -40,7 +44,7 @@ export function foldChatMessage(fold: ChoiceFold, index: number, message: JsonOb
   if (message["images"] !== undefined) output = foldContent(fold, index, message["images"]) || output;
   const audio = asObject(message["audio"]);
   if (audio !== undefined) output = foldAudio(fold, index, audio) || output;
-  if (message["tool_calls"] !== undefined) output = foldToolCalls(fold, index, message["tool_calls"]) || output;
+  if (message["tool_calls"] !== undefined) output = foldToolCalls(fold, index, message["tool_calls"], whole) || output;
   const legacyCall = asObject(message["function_call"]);
   if (legacyCall !== undefined && asArray(message["tool_calls"]).length === 0) {
     const delta = { index: "function_call", name: legacyCall["name"], arguments: legacyCall["arguments"] };
@@ -75,14 +79,14 @@ function foldAudio(fold: ChoiceFold, index: number, audio: JsonObject): boolean 
   return fold.addMedia(index, "audio", { modality: "audio", data, transcript });
 }
 
-function foldToolCalls(fold: ChoiceFold, index: number, calls: unknown): boolean {
+function foldToolCalls(fold: ChoiceFold, index: number, calls: unknown, whole: boolean): boolean {
   let output = false;
-  for (const item of asArray(calls)) {
+  for (const [position, item] of asArray(calls).entries()) {
     const call = asObject(item);
     if (call === undefined) continue;
     const { called, isCustom } = findCalled(call);
     const delta = {
-      index: call["index"],
+      index: whole ? position : call["index"],
       id: call["id"],
       name: called["name"],
       arguments: isCustom ? called["input"] : called["arguments"],

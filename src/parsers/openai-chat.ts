@@ -20,7 +20,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import type { ChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { finishChoices } from "./shared/finish-choices.ts";
-import { asCount, asLabel, asNumber, asObject, asString } from "./shared/json.ts";
+import { asCount, asLabel, asObject, asString } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
@@ -109,8 +109,8 @@ function foldGateway(state: ChatState, metadata: unknown): void {
   const provider = asLabel(routing?.["finalProvider"]) ?? asLabel(routing?.["resolvedProvider"]);
   if (provider !== undefined) state.response.upstreamProvider = provider;
   const cost = gateway?.["cost"];
-  const usd = asNumber(typeof cost === "string" && cost !== "" ? Number(cost) : cost);
-  if (usd !== undefined && usd >= 0) state.response.costUsd = usd;
+  const usd = asCount(typeof cost === "string" && cost !== "" ? Number(cost) : cost);
+  if (usd !== undefined) state.response.costUsd = usd;
 }
 
 function foldChatUsage(state: ChatState, value: JsonObject, whole: boolean): void {
@@ -131,8 +131,8 @@ function foldChatUsage(state: ChatState, value: JsonObject, whole: boolean): voi
   }
   // Seconds: Groq inside `usage`, Cerebras beside it.
   const seconds =
-    asNumber(asObject(value["usage"])?.["total_time"]) ?? asNumber(asObject(value["time_info"])?.["total_time"]);
-  if (seconds !== undefined && seconds >= 0) state.processingMs = seconds * 1000;
+    asCount(asObject(value["usage"])?.["total_time"]) ?? asCount(asObject(value["time_info"])?.["total_time"]);
+  if (seconds !== undefined) state.processingMs = seconds * 1000;
 }
 
 function addServerTools(usage: Usage | undefined, uses: Record<string, number> | undefined): Usage | undefined {

@@ -70,8 +70,11 @@ export const openaiCompletionsParser: Parser<CompletionsState> = {
 function foldCompletion(choices: ChoiceFold, choice: JsonObject, position: number): boolean {
   const index = asIndex(choice["index"]) ?? position;
   let output = choices.addText(index, "text", choice["text"]);
-  const message = asObject(choice["message"]) ?? asObject(choice["delta"]);
-  if (typeof choice["text"] !== "string" && message !== undefined) output = foldChatMessage(choices, index, message);
+  const whole = asObject(choice["message"]);
+  const message = whole ?? asObject(choice["delta"]);
+  if (typeof choice["text"] !== "string" && message !== undefined) {
+    output = foldChatMessage(choices, index, message, whole !== undefined);
+  }
   choices.setFinishReason(index, choice["finish_reason"]);
   return output;
 }

@@ -70,6 +70,16 @@ describe("what a chunk carried", () => {
   });
 });
 
+describe("a body", () => {
+  it("holds as many calls as its list, whatever their ids say", () => {
+    const state = start();
+    const call = { id: "", index: 0, function: { name: "f", arguments: "" } };
+    const body = { choices: [{ message: { tool_calls: [call, call, { ...call, id: "a" }, { ...call, id: "a" }] } }] };
+    openaiChatParser.chunk(state, { kind: "body", value: body });
+    expect(finish(state).choices[0]?.message.parts).toHaveLength(4);
+  });
+});
+
 describe("a stream", () => {
   it("keeps the last usage that counts, and never sums", () => {
     const state = start();

@@ -187,7 +187,7 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
       let call: ToolCallState | undefined;
       if (key !== undefined) call = choice.toolsByIndex.get(key);
       else call = id === undefined ? choice.lastTool : choice.toolsById.get(id);
-      if (call === undefined || startsNewCall(call, id, name, text, value)) {
+      if (call === undefined || startsNewCall(call, { id, name, text, value, indexed: key !== undefined })) {
         call = {
           part: "tool_call",
           type: delta.type ?? "tool_call",
@@ -261,20 +261,24 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
   };
 }
 
+interface ReadDelta {
+  id: string | undefined;
+  name: string | undefined;
+  text: string;
+  value: unknown;
+  indexed: boolean;
+}
+
 /**
- * Some servers repeat one index for every call, and send each call whole. A different id with a name is a new call;
- * without ids, an object that begins where the last one ended is one too: inside one JSON value a comma would part them.
+ * Some servers repeat one index for every call, or leave it out, and send each call whole. A different id with a name is
+ * a new call; so is, without an index, a different name. Where there is neither, an object that begins where the last
+ * one ended is one too: inside one JSON value a comma would part them.
  */
-function startsNewCall(
-  call: ToolCallState,
-  id: string | undefined,
-  name: string | undefined,
-  text: string,
-  value: unknown,
-): boolean {
+function startsNewCall(call: ToolCallState, { id, name, text, value, indexed }: ReadDelta): boolean {
   if (name === undefined) return false;
   if (id !== undefined && call.id !== undefined) return id !== call.id;
   if (id !== undefined || call.name === undefined) return false;
+  if (!indexed && name !== call.name) return true;
   return call.closed && (value !== undefined || text === "" || text.trimStart().startsWith("{"));
 }
 

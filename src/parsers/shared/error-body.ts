@@ -1,7 +1,7 @@
 /** Reads an error out of any known JSON error shape. */
 import type { ParsedError } from "../parser.ts";
 import { cutText } from "./content-budget.ts";
-import { asArray, asObject, asScalarString, asString, isObject } from "./json.ts";
+import { asArray, asNumber, asObject, asScalarString, asString, isObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 
 const MAX_MESSAGE_LENGTH = 10_000;
@@ -23,6 +23,8 @@ export function readErrorBody(value: unknown): ParsedError | undefined {
 
   const { error } = value;
   if (isObject(error)) return readErrorObject(error, value);
+  const status = readStatusInBody(value);
+  if (status !== undefined) return status;
   if (Array.isArray(error) && error.length > 0) return readMessageBody({ ...value, message: joinDetails(error) });
   const firstOfMany = asArray(value["errors"])[0];
   if (isObject(firstOfMany)) return readErrorObject(firstOfMany, {});
@@ -32,7 +34,7 @@ export function readErrorBody(value: unknown): ParsedError | undefined {
 
 /**
  * The error in a body or event that came with a success status: only where the value says that it is one. Beyond
- * `readErrorBody`'s shapes that is `{type: "error", …}`, `{object: "error", …}` and Cloudflare's `{success: false}`.
+ * `readErrorBody`'s shapes that is `{type: "error", …}`, `{object: "error", …}`, Cloudflare's `{success: false}` and a status in the body.
  */
 export function findErrorInSuccess(value: unknown): ParsedError | undefined {
   if (Array.isArray(value)) return value.length === 1 ? findErrorInSuccess(asObject(value[0])) : undefined;
@@ -46,13 +48,24 @@ export function findErrorInSuccess(value: unknown): ParsedError | undefined {
     value["type"] === "error" ||
     value["object"] === "error" ||
     (value["success"] === false && asArray(value["errors"]).length > 0);
-  return saysError ? (readErrorBody(value) ?? errorOf(undefined, undefined, undefined)) : undefined;
+  if (!saysError) return readStatusInBody(value);
+  return readErrorBody(value) ?? errorOf(undefined, undefined, undefined);
 }
 
 /** The error in a body that is no JSON: a proxy's page or a plain sentence. */
 export function readErrorText(text: string): ParsedError | undefined {
   const message = text.trim();
   return message === "" ? undefined : { message: cutText(message, MAX_TEXT_MESSAGE_LENGTH) };
+}
+
+/** APIs that answer 200 and put a status into the body: MiniMax (`base_resp`, 0 is well), Baidu (`error_code`). */
+function readStatusInBody(value: JsonObject): ParsedError | undefined {
+  const base = asObject(value["base_resp"]);
+  const code = asNumber(base?.["status_code"]) ?? asNumber(value["error_code"]);
+  const message = asString(base?.["status_msg"]) ?? asString(value["error_msg"]);
+  return code === undefined || code === 0 || message === undefined
+    ? undefined
+    : errorOf(undefined, String(code), message);
 }
 
 function readErrorObject(error: JsonObject, outer: JsonObject): ParsedError | undefined {
@@ -85,7 +98,9 @@ function readMessage(value: JsonObject): string | undefined {
     asString(detail) ??
     (Array.isArray(message) ? joinDetails(message) : undefined) ??
     (Array.isArray(detail) ? joinDetails(detail) : undefined) ??
-    (isObject(detail) ? (asString(detail["message"]) ?? asString(detail["msg"])) : undefined) ??
+    (isObject(detail)
+      ? (asString(detail["message"]) ?? asString(detail["msg"]) ?? asString(detail["error"]))
+      : undefined) ??
     asString(error) ??
     asString(value["msg"]) ??
     asString(value["error_description"])

@@ -14,7 +14,8 @@ const readers: ReadonlyMap<string, PartReader> = new Map<string, PartReader>([
   ["reasoning_text", (part) => textPart("reasoning", part["text"])],
   ["refusal", (part) => textPart("refusal", part["refusal"])],
   ["thinking", (part) => textPart("reasoning", readThinking(part["thinking"]))],
-  ["reasoning", (part) => textPart("reasoning", part["text"] ?? part["reasoning"])],
+  // Databricks: `{summary: [{text}]}`.
+  ["reasoning", (part) => textPart("reasoning", part["text"] ?? part["reasoning"] ?? readThinking(part["summary"]))],
   ["image_url", (part) => readMedia(part, "image_url", "image")],
   ["input_image", (part) => readMedia(part, "image_url", "image")],
   ["image", (part) => readMedia(part, "image", "image")],

@@ -155,6 +155,14 @@ describe("tool calls", () => {
       ],
     ],
     [
+      "no index, no id, no arguments: by name",
+      [{ name: "f", arguments: "" }, { name: "g" }, { arguments: "{}" }],
+      [
+        [undefined, "f", {}],
+        [undefined, "g", {}],
+      ],
+    ],
+    [
       "arguments as a value",
       [
         { index: 0, id: "a", name: "f", arguments: { x: 1 } },

@@ -73,6 +73,9 @@ const shapes: [string, unknown, ParsedError][] = [
     { code: "rate_limit_exceeded", message: "Slow" },
   ],
   ["wrapped twice", { error: { error: { type: "t", message: "Deep" } } }, { type: "t", message: "Deep" }],
+  ["MiniMax", { base_resp: { status_code: 1004, status_msg: "login fail" } }, { code: "1004", message: "login fail" }],
+  ["Baidu", { error_code: 336003, error_msg: "bad messages" }, { code: "336003", message: "bad messages" }],
+  ["DeepInfra", { detail: { error: "Model is busy" } }, { message: "Model is busy" }],
   ["Hugging Face", { error: ["Input is too long", "and wrong"] }, { message: "Input is too long; and wrong" }],
   ["Replicate", { title: "Unprocessable", detail: "version: required", status: 422 }, { message: "version: required" }],
 ];
@@ -125,6 +128,7 @@ describe("findErrorInSuccess", () => {
     { error: false },
     { detail: "high" },
     { success: true, errors: [] },
+    { choices: [], base_resp: { status_code: 0, status_msg: "" } },
     { code: 1, message: { role: "assistant" } },
     [1, 2, 3],
     "error",
