@@ -3,6 +3,7 @@ import type { Api } from "../types.ts";
 import type { Parser } from "./parser.ts";
 import { anthropicCompleteParser } from "./anthropic-complete.ts";
 import { anthropicMessagesParser } from "./anthropic-messages.ts";
+import { bedrockConverseParser } from "./bedrock-converse.ts";
 import { cloudflareRunParser } from "./cloudflare-run.ts";
 import { cohereV1Parser } from "./cohere-v1.ts";
 import { cohereV2Parser } from "./cohere-v2.ts";
@@ -39,6 +40,7 @@ const PARSERS: Readonly<Partial<Record<Api, Parser>>> = {
   "anthropic-complete": anthropicCompleteParser,
   gemini: geminiParser,
   "gemini-interactions": geminiInteractionsParser,
+  "bedrock-converse": bedrockConverseParser,
   "cohere-v1": cohereV1Parser,
   "cohere-v2": cohereV2Parser,
   rerank: rerankParser,
