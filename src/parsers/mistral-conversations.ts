@@ -54,9 +54,9 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
 
   /** A call for the app to run, or one that the server runs: a piece of it or the whole. */
   function readCall(entry: JsonObject, type: "tool_call" | "server_tool_call"): boolean {
-    const callId = entry["tool_call_id"] ?? entry["id"];
+    const callId = asLabel(entry["tool_call_id"]) ?? asLabel(entry["id"]);
     return choices.addToolCall(0, {
-      index: callId ?? entry["output_index"],
+      index: callId ?? asIndex(entry["output_index"]),
       id: callId,
       name: entry["name"],
       arguments: entry["arguments"],

@@ -21,6 +21,9 @@ import { readFilePart, readVercelRequest } from "./vercel-ai-request.ts";
 import { readGatewayMetadata, readVercelUsage } from "./vercel-ai-usage.ts";
 import type { GatewayMetadata } from "./vercel-ai-usage.ts";
 
+/** More calls than an answer can have. */
+const MAX_CALLS = 4096;
+
 /** The parser of `vercel-ai`. */
 export const vercelAiParser: Parser<FoldState> = createFoldParser({
   api: "vercel-ai",
@@ -36,23 +39,25 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
   let gateway: GatewayMetadata = {};
   let embeddings: VectorShape | undefined;
   let unifiedReason: FinishReason | undefined;
-  const streamedCalls = new Set<unknown>();
-  let lastBlock: unknown;
+  const streamedCalls = new Set<string>();
+  let lastBlock: string | undefined;
   let imageCount: number | undefined;
 
   /** A delta belongs to a block, which its id names. */
   function readDelta(type: "text" | "reasoning", part: JsonObject): boolean {
-    if (part["id"] !== lastBlock) choices.breakText(0);
-    lastBlock = part["id"];
+    const block = asLabel(part["id"]);
+    if (block !== lastBlock) choices.breakText(0);
+    lastBlock = block;
     // Version 1 and the first betas of version 2 called it otherwise.
     return choices.addText(0, type, part["delta"] ?? part["textDelta"] ?? part["text"]);
   }
 
   function readToolInput(part: JsonObject): boolean {
-    streamedCalls.add(part["id"]);
+    const callId = asLabel(part["id"]);
+    if (callId !== undefined && streamedCalls.size < MAX_CALLS) streamedCalls.add(callId);
     return choices.addToolCall(0, {
-      index: part["id"],
-      id: part["id"],
+      index: callId,
+      id: callId,
       name: part["toolName"],
       arguments: part["delta"],
       type: part["providerExecuted"] === true ? "server_tool_call" : "tool_call",
@@ -62,8 +67,8 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
 
   /** A whole call. Of a call whose input was streamed it says nothing new. */
   function readToolCall(part: JsonObject): boolean {
-    const callId = part["toolCallId"];
-    if (streamedCalls.has(callId)) return false;
+    const callId = asLabel(part["toolCallId"]);
+    if (callId !== undefined && streamedCalls.has(callId)) return false;
     return choices.addToolCall(0, {
       index: callId,
       id: callId,

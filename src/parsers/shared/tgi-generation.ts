@@ -3,7 +3,7 @@ import type { Usage } from "../../types.ts";
 import type { ResponseInput } from "../parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "../parser.ts";
 import type { ChoiceFold } from "./choices.ts";
-import { asArray, asCount, asObject } from "./json.ts";
+import { asArray, asCount, asObject, compact } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import { createUsage } from "./usage.ts";
 
@@ -33,7 +33,7 @@ export function createGenerationFold(choices: ChoiceFold, { headers }: ResponseI
     const inputTokens = asCount(details["input_length"]) ?? (prefilled > 0 ? prefilled : undefined);
     if (inputTokens !== undefined) prompt = (prompt ?? 0) + inputTokens;
     const { finish_reason, generated_tokens, input_length, seed } = details;
-    raw = { finish_reason, generated_tokens, input_length, seed };
+    raw = compact<JsonObject>({ finish_reason, generated_tokens, input_length, seed });
   }
 
   return {
