@@ -1,0 +1,115 @@
+/**
+ * What models on Bedrock answer in formats that exist nowhere else: text of Llama, Mistral, Titan and Jurassic,
+ * embeddings of Titan and Nova, images of Titan, Nova and Stability.
+ *
+ * @see https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
+ */
+import type { Usage } from "../types.ts";
+import type { ResponseInput } from "./parser.ts";
+import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, notApplicableUsage } from "./parser.ts";
+import { createChoiceFold } from "./shared/choices.ts";
+import { readCohereVectors } from "./shared/cohere-answer.ts";
+import { buildAnswer } from "./shared/fold-parser.ts";
+import type { AnswerFold } from "./shared/fold-parser.ts";
+import { asArray, asCount, asIndex, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
+import { createUsage } from "./shared/usage.ts";
+import type { VectorShape } from "./shared/vectors.ts";
+
+/** One text of an answer, or a piece of it. */
+interface Output {
+  index: unknown;
+  text: unknown;
+  reason: unknown;
+}
+
+/** Folds answers and events of the formats that Bedrock alone has; their fields do not overlap. */
+export function createBedrockTextFold(input: ResponseInput): AnswerFold {
+  const choices = createChoiceFold({ contentLimit: input.contentLimit });
+  let inputTokens: number | undefined;
+  let outputTokens: number | undefined;
+  let embeddings: VectorShape | undefined;
+  let imageCount = 0;
+  let id: string | undefined;
+
+  function readUsage(value: JsonObject): void {
+    // Llama says it with the first event only, Titan with the last.
+    inputTokens = asCount(value["prompt_token_count"] ?? value["inputTextTokenCount"]) ?? inputTokens;
+    outputTokens = asCount(value["generation_token_count"] ?? value["totalOutputTextTokenCount"]) ?? outputTokens;
+    const counts = asArray(value["results"]).map((result) => asCount(asObject(result)?.["tokenCount"]));
+    for (const [position, count] of counts.entries()) {
+      if (count !== undefined) outputTokens = (position === 0 ? 0 : (outputTokens ?? 0)) + count;
+    }
+  }
+
+  /** Stability: `artifacts` or `images`; Titan and Nova: `images`. */
+  function readImages(value: JsonObject): void {
+    const images = asArray(value["images"] ?? value["artifacts"]);
+    const reasons = asArray(value["finish_reasons"]);
+    for (const [index, image] of images.entries()) {
+      const data = asString(image) ?? asString(asObject(image)?.["base64"]);
+      if (data === undefined) continue;
+      imageCount++;
+      choices.addPart(index, { type: "blob", modality: "image", content: data });
+      choices.setFinishReason(index, asObject(image)?.["finishReason"] ?? reasons[index]);
+    }
+  }
+
+  function read(value: JsonObject): number {
+    id ??= asLabel(value["id"]);
+    readUsage(value);
+    embeddings = readVectors(value) ?? embeddings;
+    readImages(value);
+    let bits = FRAME_NOTHING;
+    for (const { index, text, reason } of readOutputs(value)) {
+      if (choices.addText(index, "text", text)) bits |= FRAME_OUTPUT;
+      if (asLabel(reason) === undefined) continue;
+      choices.setFinishReason(index, reason);
+      bits |= FRAME_TERMINAL;
+    }
+    return bits;
+  }
+
+  function readReported(): Usage | undefined {
+    const usage = createUsage({ inputTokens, outputTokens }, undefined);
+    if (imageCount === 0) return usage;
+    return { ...(usage ?? notApplicableUsage()), imageCount };
+  }
+
+  return {
+    readBody: read,
+    readEvent: read,
+    isFinished: () => choices.isFinished(),
+    hasOutput: () => choices.hasOutput() || embeddings !== undefined,
+    build(situation) {
+      const operation =
+        embeddings === undefined ? (imageCount === 0 ? undefined : "image_generation") : ("embeddings" as const);
+      // Bedrock counts: zeros are what it says.
+      const answer = buildAnswer(choices, situation, readReported(), { zeroMeansMissing: false });
+      return compact({ ...answer, id, operation, embeddings });
+    },
+  };
+}
+
+/** The texts of a body or an event. */
+function readOutputs(value: JsonObject): Output[] {
+  // Llama.
+  if ("generation" in value) return [{ index: 0, text: value["generation"], reason: value["stop_reason"] }];
+  // Titan's events; its bodies have `results`.
+  if ("outputText" in value) {
+    return [{ index: value["index"], text: value["outputText"], reason: value["completionReason"] }];
+  }
+  const list = asArray(value["outputs"] ?? value["results"] ?? value["completions"]);
+  return list.filter(isObject).map((item, position) => ({
+    index: asIndex(item["index"]) ?? position,
+    // Mistral, Titan, Jurassic.
+    text: item["text"] ?? item["outputText"] ?? asObject(item["data"])?.["text"],
+    reason: item["stop_reason"] ?? item["completionReason"] ?? asObject(item["finishReason"])?.["reason"],
+  }));
+}
+
+/** Titan: `embedding`; Nova and Cohere: `embeddings`, as a list or by element type. */
+function readVectors(value: JsonObject): VectorShape | undefined {
+  const { embedding, embeddings } = value;
+  return Array.isArray(embedding) ? readCohereVectors([embedding]) : readCohereVectors(embeddings);
+}
