@@ -70,6 +70,7 @@ export const openaiAudioParser: Parser<AudioState> = {
     if (typeof value === "number") return value;
     // Events have ids of their own: those of segments.
     if (frame.kind === "body") foldHead(response, value);
+    else response.model ??= asLabel(value["model"]);
     foldUsage(response, value["usage"]);
     const output = frame.kind === "body" ? foldTranscript(state, value) : foldEvent(state, value, frame);
     return (output ? FRAME_OUTPUT : FRAME_NOTHING) | (response.ended ? FRAME_TERMINAL : FRAME_NOTHING);

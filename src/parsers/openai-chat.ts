@@ -63,7 +63,7 @@ export const openaiChatParser: Parser<ChatState> = {
     const value = openFrame(response, frame);
     if (typeof value === "number") return value;
     const whole = frame.kind === "body";
-    let bits = response.ended ? FRAME_TERMINAL : FRAME_NOTHING;
+    let bits = FRAME_NOTHING;
     foldHead(response, value);
     const list = value["choices"];
     if (Array.isArray(list)) {
@@ -73,8 +73,7 @@ export const openaiChatParser: Parser<ChatState> = {
       }
     }
     foldChatUsage(state, value, whole);
-    if (choices.isFinished()) bits |= FRAME_TERMINAL;
-    return bits;
+    return response.ended || choices.isFinished() ? bits | FRAME_TERMINAL : bits;
   },
 
   finish({ response, choices, serverTools, processingMs }: ChatState, end: ResponseEnd): ParsedResponse {

@@ -71,20 +71,20 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
     }
     const type = asLabel(value["type"]) ?? (frame.kind === "event" ? frame.name : undefined) ?? "";
     const whole = asObject(value["response"]);
-    let bits = response.ended ? FRAME_TERMINAL : FRAME_NOTHING;
+    let bits = FRAME_NOTHING;
     if (whole !== undefined) {
       const terminal = terminalEvents.has(type);
       if (terminal) response.ended = true;
       if (terminal) foldResponseObject(state, whole);
       else foldResponseHead(state, whole);
-      if (terminal) bits |= FRAME_TERMINAL;
     } else if (type === "" && value["object"] === "response") {
       // A server that answers a streaming request with one event that is the whole object.
+      response.ended = true;
       foldResponseObject(state, value);
       if (state.choices.hasOutput()) bits |= FRAME_OUTPUT;
     }
     if (!state.settled && state.stream.fold(type, value)) bits |= FRAME_OUTPUT;
-    return bits;
+    return response.ended ? bits | FRAME_TERMINAL : bits;
   },
 
   finish(state: ResponsesState, end: ResponseEnd): ParsedResponse {
