@@ -4,6 +4,7 @@ import type { Parser } from "./parser.ts";
 import { anthropicCompleteParser } from "./anthropic-complete.ts";
 import { anthropicMessagesParser } from "./anthropic-messages.ts";
 import { bedrockConverseParser } from "./bedrock-converse.ts";
+import { bedrockInvokeParser } from "./bedrock-invoke.ts";
 import { cloudflareRunParser } from "./cloudflare-run.ts";
 import { cohereV1Parser } from "./cohere-v1.ts";
 import { cohereV2Parser } from "./cohere-v2.ts";
@@ -25,9 +26,10 @@ import { replicateParser } from "./replicate.ts";
 import { rerankParser } from "./rerank.ts";
 import { tgiParser } from "./tgi.ts";
 import { vercelAiParser } from "./vercel-ai.ts";
+import { vertexPredictParser } from "./vertex-predict.ts";
 import { watsonxParser } from "./watsonx.ts";
 
-const PARSERS: Readonly<Partial<Record<Api, Parser>>> = {
+const PARSERS: Readonly<Record<Api, Parser>> = {
   "openai-chat": openaiChatParser,
   "openai-responses": openaiResponsesParser,
   "openai-completions": openaiCompletionsParser,
@@ -40,7 +42,9 @@ const PARSERS: Readonly<Partial<Record<Api, Parser>>> = {
   "anthropic-complete": anthropicCompleteParser,
   gemini: geminiParser,
   "gemini-interactions": geminiInteractionsParser,
+  "vertex-predict": vertexPredictParser,
   "bedrock-converse": bedrockConverseParser,
+  "bedrock-invoke": bedrockInvokeParser,
   "cohere-v1": cohereV1Parser,
   "cohere-v2": cohereV2Parser,
   rerank: rerankParser,
