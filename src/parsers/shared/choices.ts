@@ -2,11 +2,12 @@
  * The fold that every chat-like parser uses: texts, tool calls and media arrive in pieces, for one of several choices,
  * and become `Choice[]`. Linear in its input and bounded: in content by the budget, in parts and choices by number.
  */
-import type { BlobPart, Choice, Part, TextPart, ToolCallPart } from "../../types.ts";
+import type { BlobPart, Choice, Part, TextPart } from "../../types.ts";
 import { createContentBudget } from "./content-budget.ts";
 import { mapFinishReason } from "./finish-reason.ts";
-import { asIndex, asLabel, readArguments } from "./json.ts";
-import { countBase64Bytes } from "./media.ts";
+import { buildPart, keepWhole, startsNewCall } from "./choice-parts.ts";
+import type { MediaState, PartState, TextState, ToolCallState } from "./choice-parts.ts";
+import { asIndex, asLabel } from "./json.ts";
 
 /** OpenAI allows `n` = 128 and completions a batch of prompts; more than this is no answer. */
 const MAX_CHOICES = 256;
@@ -61,36 +62,6 @@ export interface ChoiceFold {
   /** In order of index. */
   build(): Choice[];
 }
-
-interface ToolCallState {
-  part: "tool_call";
-  type: "tool_call" | "server_tool_call";
-  id: string | undefined;
-  name: string | undefined;
-  text: string;
-  value: unknown;
-  freeText: boolean;
-  /** Arguments came and nothing of them was kept. */
-  omitted: boolean;
-  /** The last piece ended a JSON object. Kept apart because reading the end of a growing string would flatten it. */
-  closed: boolean;
-}
-
-interface TextState {
-  part: "text";
-  type: TextPart["type"];
-  text: string;
-}
-
-interface MediaState {
-  part: "media";
-  modality: BlobPart["modality"];
-  mimeType: string | undefined;
-  data: string;
-  transcript: string;
-}
-
-type PartState = TextState | ToolCallState | MediaState | { part: "whole"; whole: Part };
 
 interface ChoiceState {
   index: number;
@@ -261,41 +232,6 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
   };
 }
 
-interface ReadDelta {
-  id: string | undefined;
-  name: string | undefined;
-  text: string;
-  value: unknown;
-  indexed: boolean;
-}
-
-/**
- * Some servers repeat one index for every call, or leave it out, and send each call whole. A different id with a name is
- * a new call; so is, without an index, a different name. Where there is neither, an object that begins where the last
- * one ended is one too: inside one JSON value a comma would part them.
- */
-function startsNewCall(call: ToolCallState, { id, name, text, value, indexed }: ReadDelta): boolean {
-  if (name === undefined) return false;
-  if (id !== undefined && call.id !== undefined) return id !== call.id;
-  if (id !== undefined || call.name === undefined) return false;
-  if (!indexed && name !== call.name) return true;
-  return call.closed && (value !== undefined || text === "" || text.trimStart().startsWith("{"));
-}
-
-/** Of a part that is over the limit its facts stay. */
-function keepWhole(part: Part, fits: boolean): Part {
-  if (fits) return part;
-  const facts: Record<string, unknown> = { ...part };
-  if (part.type === "blob" && part.content !== undefined) facts["bytes"] = part.bytes ?? countBase64Bytes(part.content);
-  for (const key of ["arguments", "response", "transcript"]) delete facts[key];
-  if ("content" in part) {
-    if (part.type === "text" || part.type === "reasoning" || part.type === "refusal") facts["content"] = "";
-    else delete facts["content"];
-  }
-  if (part.type === "uri") facts["uri"] = "";
-  return facts as unknown as Part;
-}
-
 function buildChoice(choice: ChoiceState): Choice {
   const parts = choice.parts.map(buildPart);
   const hasToolCalls = parts.some((part) => part.type === "tool_call");
@@ -304,21 +240,4 @@ function buildChoice(choice: ChoiceState): Choice {
   if (finishReason !== undefined) built.finishReason = finishReason;
   if (choice.finishReason !== undefined) built.rawFinishReason = choice.finishReason;
   return built;
-}
-
-function buildPart(part: PartState): Part {
-  if (part.part === "whole") return part.whole;
-  if (part.part === "text") return { type: part.type, content: part.text };
-  if (part.part === "media") {
-    const blob: BlobPart = { type: "blob", modality: part.modality };
-    if (part.mimeType !== undefined) blob.mimeType = part.mimeType;
-    if (part.data !== "") blob.content = part.data;
-    if (part.transcript !== "") blob.transcript = part.transcript;
-    return blob;
-  }
-  const call: ToolCallPart = { type: "tool_call", name: part.name ?? "" };
-  if (part.id !== undefined) call.id = part.id;
-  if (part.value !== undefined) call.arguments = part.value;
-  else if (!part.omitted) call.arguments = part.freeText ? part.text : readArguments(part.text);
-  return part.type === "tool_call" ? call : { ...call, type: part.type };
 }

@@ -1,5 +1,7 @@
 /** Reading unknown JSON without trust: each reader returns the value only if it is of the kind asked for. */
 
+import { measureJson } from "./content-budget.ts";
+
 export type JsonObject = Record<string, unknown>;
 
 export function isObject(value: unknown): value is JsonObject {
@@ -52,7 +54,9 @@ export function readArguments(value: unknown): unknown {
   if (typeof value !== "string") return value ?? {};
   if (value.trim() === "") return {};
   const parsed = parseJson(value);
-  return parsed ?? value;
+  // Later stages walk it recursively.
+  const tooDeep = typeof parsed === "object" && measureJson(parsed, Number.MAX_SAFE_INTEGER) === undefined;
+  return tooDeep ? value : (parsed ?? value);
 }
 
 /** Copies `source` without the named keys and without `undefined` and `null`: what is left of a request are parameters. */

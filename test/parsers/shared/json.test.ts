@@ -83,6 +83,11 @@ describe("readArguments", () => {
   });
 });
 
+it("readArguments leaves text that is nested without end as text", () => {
+  const text = "[".repeat(50_000) + "]".repeat(50_000);
+  expect(readArguments(text)).toBe(text);
+});
+
 describe("omitKeys", () => {
   it("copies what is left and has a value, and no prototype", () => {
     const source = JSON.parse('{"model":"m","a":1,"b":null,"c":false,"__proto__":{"polluted":true}}') as Record<
