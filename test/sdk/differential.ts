@@ -109,21 +109,25 @@ async function runDifferential<Client>(
   expect(tappedSeen).toEqual(bareSeen);
   expect(tapped.requests.map(describeRequest)).toEqual(bare.requests.map(describeRequest));
 
-  const inference = await expectedOf(tapped.requests);
+  const inference = await withExpected(tapped.requests);
   expect(sink.calls).toHaveLength(inference.length);
-  for (const [index, expected] of inference.entries()) {
+  for (const [index, { expected, request }] of inference.entries()) {
     const call = sink.calls[index] as LlmCall;
     const differences = compareCall(call, behaviour.adjust?.(expected) ?? expected);
     expect(differences, differences.join("\n")).toEqual([]);
+    expect(call.request.bytes).toBe(request.body.byteLength);
+    if (call.response && !expected.partial) expect(call.response.bytes).toBe(request.measured.bodyBytes);
   }
   behaviour.check?.(sink.calls, tapped.seen);
   if (behaviour.timed) expectFirstToken(sink.calls[0], firstTokenMs, tapped.requests[0]);
   expect(stats).toMatchObject({ recorded: inference.length, inFlight: 0, errors: {} });
 }
 
-async function expectedOf(requests: readonly ReceivedRequest[]): Promise<ExpectedCall[]> {
-  const all = await Promise.all(requests.map((request) => request.expected));
-  return all.filter((expected) => expected !== undefined);
+async function withExpected(
+  requests: readonly ReceivedRequest[],
+): Promise<{ request: ReceivedRequest; expected: ExpectedCall }[]> {
+  const all = await Promise.all(requests.map(async (request) => ({ request, expected: await request.expected })));
+  return all.flatMap(({ request, expected }) => (expected === undefined ? [] : [{ request, expected }]));
 }
 
 /** Runs it and keeps what came of it, and when the first token was seen. */

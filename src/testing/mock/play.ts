@@ -5,11 +5,13 @@ import { performance } from "node:perf_hooks";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MockFault, MockReply, Plan, PlannedEvent } from "./types.ts";
 
-/** Milliseconds from the arrival of the request to the write. */
+/** Milliseconds from the arrival of the request to the write, and how much was written. */
 export interface MeasuredTiming {
   headersMs?: number;
   firstTokenMs?: number;
   endMs?: number;
+  /** Of the body, without its framing. */
+  bodyBytes?: number;
 }
 
 export interface Played {
@@ -34,6 +36,7 @@ export async function playPlan(
   const waitUntil = (atMs: number) => waitOrClose(response, atMs - since());
   const ended = (ending: Played["ending"]): Played => {
     measured.endMs = since();
+    measured.bodyBytes = sent.reduce((sum, { bytes }) => sum + Buffer.byteLength(bytes), 0);
     return {
       sent,
       ending: response.closed && !response.writableFinished && ending === "complete" ? "left" : ending,
