@@ -53,6 +53,17 @@ export type Operation =
  */
 export type Outcome = "success" | "error" | "cancelled" | "truncated";
 
+/** What the URL of a request tells. */
+export interface RouteInfo {
+  provider: string;
+  api: Api;
+  operation: Operation;
+  /** Model or deployment named in the path, URL-decoded. */
+  pathModel?: string;
+  /** Behind a gateway whose path names it: who answers. */
+  upstreamProvider?: string;
+}
+
 /** One piece of a message. Names are those of the OTel GenAI message-part schema. */
 export type Part =
   | TextPart
@@ -525,4 +536,70 @@ export interface TapOptions {
   onCall?: (call: LlmCall) => void;
   onSpan?: (span: Span) => void;
   onError?: (error: Error) => void;
+}
+
+/** What the innermost `tap.run`, `with`, `context()` and the override headers said, merged at dispatch. */
+export interface CallSettings {
+  context: CallContext;
+  traceId?: string;
+  parentSpanId?: string;
+  privacyMode: boolean;
+  excludeInput: boolean;
+  excludeOutput: boolean;
+  tokenTracking: boolean;
+  costTracking: boolean;
+}
+
+/**
+ * What the interceptor notes of one HTTP attempt while it runs: plain data, filled on the hot path and read by the
+ * pipeline. Times are of `performance.now()`.
+ */
+export interface Exchange {
+  readonly id: string;
+  readonly via: "fetch" | "dispatcher";
+  readonly route: RouteInfo;
+  /** The host is in no table: whether this is a call at all, the shape of the body decides. */
+  readonly sniffed: boolean;
+  readonly method: string;
+  /** Without credentials. */
+  readonly url: string;
+  readonly host: string;
+  readonly path: string;
+  readonly settings: CallSettings;
+  readonly startedAt: number;
+  readonly startTime: number;
+  requestHeaders: Record<string, string>;
+  /** The body as one string or one block of bytes of our own, else its chunks. */
+  requestBody: string | Uint8Array | undefined;
+  requestChunks: Uint8Array[] | undefined;
+  /** A body that can be read later, without anyone noticing: a Blob, or the fields of a form. */
+  requestSource: Blob | readonly (readonly [name: string, value: string | Blob])[] | undefined;
+  requestBytes: number;
+  requestKept: number;
+  requestTruncated: boolean;
+  /** 0 until a response head came. */
+  status: number;
+  responseHeaders: Record<string, string>;
+  /** The body comes without its content encoding: it was seen behind the decoder. */
+  decoded: boolean;
+  headersTime: number;
+  firstByteTime: number;
+  responseBytes: number;
+  chunkCount: number;
+  /** Bytes that the pipeline has not taken yet: blocks of our own, the last one still filling. */
+  blocks: Uint8Array[];
+  block: Uint8Array | undefined;
+  blockUsed: number;
+  pendingBytes: number;
+  /** For each chunk that is pending: its size and its time, alternating. */
+  marks: number[];
+  /** In the pipeline's list of exchanges with something new. */
+  isDirty: boolean;
+  isEnded: boolean;
+  endTime: number;
+  /** The app cancelled: its abort, not a failure of the wire. */
+  isCancelled: boolean;
+  hasError: boolean;
+  error: unknown;
+  notes: string[];
 }

@@ -4,7 +4,7 @@
  *
  * @see https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
  */
-import type { Usage } from "../types.ts";
+import type { Choice, Usage } from "../types.ts";
 import type { ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, notApplicableUsage } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
@@ -45,14 +45,15 @@ export function createBedrockTextFold(input: ResponseInput): AnswerFold {
   /** Stability: `artifacts` or `images`; Titan and Nova: `images`. */
   function readImages(value: JsonObject): void {
     const images = asArray(value["images"] ?? value["artifacts"]);
-    const reasons = asArray(value["finish_reasons"]);
     for (const [index, image] of images.entries()) {
       const data = asString(image) ?? asString(asObject(image)?.["base64"]);
       if (data === undefined) continue;
       imageCount++;
       choices.addPart(index, { type: "blob", modality: "image", content: data });
-      choices.setFinishReason(index, asObject(image)?.["finishReason"] ?? reasons[index]);
+      choices.setFinishReason(index, asObject(image)?.["finishReason"]);
     }
+    // What was filtered out has a reason, but no image.
+    for (const [index, reason] of asArray(value["finish_reasons"]).entries()) choices.setFinishReason(index, reason);
   }
 
   function read(value: JsonObject): number {
@@ -86,9 +87,16 @@ export function createBedrockTextFold(input: ResponseInput): AnswerFold {
         embeddings === undefined ? (imageCount === 0 ? undefined : "image_generation") : ("embeddings" as const);
       // Bedrock counts: zeros are what it says.
       const answer = buildAnswer(choices, situation, readReported(), { zeroMeansMissing: false });
+      for (const choice of answer.choices) mapImageReason(choice);
       return compact({ ...answer, id, operation, embeddings });
     },
   };
+}
+
+/** Stability explains where others name a reason: `Filter reason: prompt`; of an image that is there it says `SUCCESS`. */
+function mapImageReason(choice: Choice): void {
+  if (choice.rawFinishReason === "SUCCESS") choice.finishReason = "stop";
+  if (choice.rawFinishReason?.startsWith("Filter reason")) choice.finishReason = "content_filter";
 }
 
 /** The texts of a body or an event. */

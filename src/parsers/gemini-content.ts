@@ -38,7 +38,7 @@ export function readGeminiPart(part: JsonObject, depth = 0): Part[] {
     const value = asObject(readField(part, field));
     if (value !== undefined) return reader(value, depth);
   }
-  const kind = Object.keys(part).find((key) => isObject(part[key]));
+  const kind = Object.keys(part).find((key) => key !== "" && isObject(part[key]));
   return kind === undefined ? [] : [{ type: "other", kind, content: part[kind] }];
 }
 
@@ -67,7 +67,7 @@ export function readGeminiTools(tools: unknown): ToolDefinition[] | undefined {
     for (const [key, value] of Object.entries(tool)) {
       if (key === "functionDeclarations" || key === "function_declarations") {
         definitions.push(...asArray(value).filter(isObject).map(readDeclaration));
-      } else if (isObject(value)) definitions.push({ type: key });
+      } else if (key !== "" && isObject(value)) definitions.push({ type: key });
     }
   }
   return definitions;

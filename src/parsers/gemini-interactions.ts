@@ -195,9 +195,11 @@ function createInteractionFold(input: ResponseInput): AnswerFold {
     findError: () => error,
 
     build(situation) {
-      const deferred = situation.finished && openStatuses.has(status);
+      const deferred = situation.finished && situation.error === undefined && openStatuses.has(status);
       const reported = readInteractionUsage(usage.toObject());
       const answer = buildAnswer(choices, situation, reported, { deferred, zeroMeansMissing: false });
+      // The word for an answer that was cut short, which elsewhere may mean anything.
+      if (status === "incomplete") for (const choice of answer.choices) choice.finishReason = "length";
       return compact({ ...answer, id, model, serviceTier, jobId: deferred ? id : undefined });
     },
   };

@@ -164,6 +164,7 @@ function createContentFold(input: ResponseInput): AnswerFold {
     if (asLabel(readField(feedback, "blockReason")) !== undefined) {
       blocked = feedback;
       bits |= FRAME_TERMINAL;
+      if (asString(readField(feedback, "blockReasonMessage")) !== undefined) bits |= FRAME_OUTPUT;
     }
     return bits;
   }
@@ -182,7 +183,8 @@ function createContentFold(input: ResponseInput): AnswerFold {
     readBody: readResponse,
     readEvent: readResponse,
     isFinished: () => blocked !== undefined || choices.isFinished(),
-    hasOutput: () => choices.hasOutput() || openCalls.size > 0,
+    hasOutput: () =>
+      choices.hasOutput() || openCalls.size > 0 || readField(blocked, "blockReasonMessage") !== undefined,
     build(situation) {
       closeCandidates();
       const raw = usage.toObject();

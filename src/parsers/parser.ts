@@ -2,18 +2,9 @@
  * What a parser is: two pure functions over one exchange. `readRequest` reads the request body; `start`, `chunk` and
  * `finish` fold the response. No clock, no environment, no I/O, and no throw on any input.
  */
-import type { Api, Choice, MissingReason, Message, Operation, Part, ToolDefinition, Usage } from "../types.ts";
+import type { Api, Choice, MissingReason, Message, Operation, Part, RouteInfo, ToolDefinition, Usage } from "../types.ts";
 
-/** What the route and the request line tell. */
-export interface RouteInfo {
-  provider: string;
-  api: Api;
-  operation: Operation;
-  /** Model or deployment named in the path, URL-decoded. */
-  pathModel?: string;
-  /** Behind a gateway whose path names it: who answers. */
-  upstreamProvider?: string;
-}
+export type { RouteInfo } from "../types.ts";
 
 export interface RequestInput {
   route: RouteInfo;

@@ -1,5 +1,5 @@
 /**
- * Vertex AI `:predict`: embeddings, Imagen, and the text of older models, as `instances` and `predictions`.
+ * Vertex AI `:predict`: embeddings, Imagen, and the text of models on one's own endpoint.
  *
  * @see https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
  * @see https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api
@@ -50,7 +50,6 @@ function hasParts(message: Message): boolean {
 /** `content` and `text` are embedded, a `prompt` becomes an image unless the model's name says otherwise. */
 function readOperation(instance: JsonObject | undefined, routed: Operation): Operation | undefined {
   if (instance === undefined) return undefined;
-  if (Array.isArray(instance["messages"])) return "chat";
   if (instance["content"] !== undefined || instance["text"] !== undefined) return "embeddings";
   if (instance["prompt"] !== undefined) return routed === "embeddings" ? "image_generation" : undefined;
   return instance["image"] === undefined || routed !== "image_generation" ? undefined : "embeddings";
@@ -99,11 +98,7 @@ function createPredictionFold(input: ResponseInput): AnswerFold {
       choices.addText(index, "refusal", prediction["raiFilteredReason"]);
       filtered.add(index);
     }
-    // The text and chat models before Gemini.
     choices.addText(index, "text", prediction["content"]);
-    for (const candidate of asArray(prediction["candidates"])) {
-      choices.addText(index, "text", asObject(candidate)?.["content"]);
-    }
   }
 
   function readVector(values: unknown): void {
@@ -114,24 +109,23 @@ function createPredictionFold(input: ResponseInput): AnswerFold {
   }
 
   function readUsage(): Usage | undefined {
-    const tokens = asObject(metadata?.["tokenMetadata"]);
     const usage = createUsage(
       {
-        inputTokens: inputTokens ?? asCount(asObject(tokens?.["inputTokenCount"])?.["totalTokens"]),
-        outputTokens: asCount(asObject(tokens?.["outputTokenCount"])?.["totalTokens"]),
+        inputTokens,
         characters: asCount(metadata?.["billableCharacterCount"]),
         imageCount: images === 0 ? undefined : images,
       },
       metadata,
     );
-    if (usage === undefined || usage.inputTokens !== undefined || usage.outputTokens !== undefined) return usage;
+    if (usage === undefined || inputTokens !== undefined) return usage;
     // Images are paid by number.
     return { ...notApplicableUsage(), ...usage, source: "not_applicable" };
   }
 
   function findOperation(): Operation | undefined {
     if (vectors > 0) return "embeddings";
-    return images > 0 ? "image_generation" : undefined;
+    if (images > 0) return "image_generation";
+    return choices.hasOutput() && filtered.size === 0 ? "text_completion" : undefined;
   }
 
   return {
@@ -139,6 +133,7 @@ function createPredictionFold(input: ResponseInput): AnswerFold {
       metadata = asObject(value["metadata"]);
       asArray(value["predictions"]).forEach((prediction, index) => {
         if (isObject(prediction)) readPrediction(prediction, index);
+        else choices.addText(index, "text", prediction);
       });
     },
     readEvent: () => FRAME_NOTHING,

@@ -123,6 +123,9 @@ export function buildAnswer(
     usage: resolveUsage({ ...situation, ...options, usage, hasOutput: choices.hasOutput() }),
     notes: choices.notes(),
   };
+  // An error in mid-stream leaves the counts where they were.
+  const brokeOff = situation.error !== undefined && situation.end.streaming && !choices.isFinished();
+  if (brokeOff && answer.usage.source === "reported") answer.usage = { ...answer.usage, complete: false };
   if (choices.isTruncated()) answer.contentTruncated = true;
   return answer;
 }

@@ -1,0 +1,126 @@
+/**
+ * Notes what passes by, on the hot path: bytes and times, nothing else. Each function takes the exchange as data, so
+ * that a call costs one object and a chunk none.
+ */
+import type { CallSettings, Exchange, RouteInfo } from "../types.ts";
+
+export interface ExchangeStart {
+  id: string;
+  via: "fetch" | "dispatcher";
+  route: RouteInfo;
+  sniffed: boolean;
+  method: string;
+  url: string;
+  host: string;
+  path: string;
+  settings: CallSettings;
+}
+
+/** Size of the first block that response bytes are copied into; later blocks are bigger. */
+const FIRST_BLOCK = 2 * 1024;
+const BIGGEST_BLOCK = 64 * 1024;
+
+export function createExchange(start: ExchangeStart): Exchange {
+  return {
+    id: start.id,
+    via: start.via,
+    route: start.route,
+    sniffed: start.sniffed,
+    method: start.method,
+    url: start.url,
+    host: start.host,
+    path: start.path,
+    settings: start.settings,
+    startedAt: Date.now(),
+    startTime: performance.now(),
+    requestHeaders: {},
+    requestBody: undefined,
+    requestChunks: undefined,
+    requestSource: undefined,
+    requestBytes: 0,
+    requestKept: 0,
+    requestTruncated: false,
+    status: 0,
+    responseHeaders: {},
+    decoded: false,
+    headersTime: 0,
+    firstByteTime: 0,
+    responseBytes: 0,
+    chunkCount: 0,
+    blocks: [],
+    block: undefined,
+    blockUsed: 0,
+    pendingBytes: 0,
+    marks: [],
+    isDirty: false,
+    isEnded: false,
+    endTime: 0,
+    isCancelled: false,
+    hasError: false,
+    error: undefined,
+    notes: [],
+  };
+}
+
+export function addNote(exchange: Exchange, note: string): void {
+  if (!exchange.notes.includes(note)) exchange.notes.push(note);
+}
+
+/** A chunk of a request body on its way out. */
+export function noteRequestChunk(exchange: Exchange, chunk: Uint8Array, limit: number): void {
+  exchange.requestBytes += chunk.byteLength;
+  const room = limit - exchange.requestKept;
+  if (room <= 0) {
+    exchange.requestTruncated = true;
+    return;
+  }
+  exchange.requestChunks ??= [];
+  // A copy: the app may overwrite or transfer its buffer as soon as it was sent.
+  exchange.requestChunks.push(new Uint8Array(chunk.byteLength > room ? chunk.subarray(0, room) : chunk));
+  exchange.requestKept += Math.min(chunk.byteLength, room);
+  if (chunk.byteLength > room) exchange.requestTruncated = true;
+}
+
+/** A chunk of a response body. Copies it; keeps no reference to it. */
+export function noteResponseChunk(exchange: Exchange, chunk: Uint8Array): void {
+  const now = performance.now();
+  const size = chunk.byteLength;
+  if (exchange.chunkCount === 0) exchange.firstByteTime = now;
+  exchange.chunkCount += 1;
+  exchange.responseBytes += size;
+  exchange.pendingBytes += size;
+  let { block } = exchange;
+  if (block === undefined || exchange.blockUsed + size > block.byteLength) {
+    block = startBlock(exchange, size);
+  }
+  block.set(chunk, exchange.blockUsed);
+  exchange.blockUsed += size;
+  exchange.marks.push(size, now);
+}
+
+function startBlock(exchange: Exchange, size: number): Uint8Array {
+  let next = FIRST_BLOCK;
+  if (exchange.block !== undefined) {
+    if (exchange.blockUsed > 0) exchange.blocks.push(exchange.block.subarray(0, exchange.blockUsed));
+    next = Math.min(exchange.block.byteLength * 2, BIGGEST_BLOCK);
+  }
+  const block = new Uint8Array(Math.max(size, next));
+  exchange.block = block;
+  exchange.blockUsed = 0;
+  return block;
+}
+
+/** @param error What the app got; `undefined` with `hasError` for a cancel without a reason. */
+export function noteEnd(exchange: Exchange, hasError: boolean, error?: unknown): void {
+  if (exchange.isEnded) return;
+  exchange.isEnded = true;
+  exchange.endTime = performance.now();
+  exchange.hasError = hasError;
+  exchange.error = error;
+}
+
+/** A redirect was followed: what was noted of the hop is forgotten, the call goes on. */
+export function forgetResponse(exchange: Exchange): void {
+  exchange.status = 0;
+  exchange.responseHeaders = {};
+}

@@ -1,0 +1,209 @@
+/**
+ * The handler that stands in for the app's while a response passes. It has exactly the methods that the app's handler
+ * has, because undici tells the generations of its API apart by them, and calls each with the app's handler as `this`.
+ */
+import type { Exchange } from "../types.ts";
+import { addNote, noteResponseChunk } from "./exchange.ts";
+import { collectResponseHeaders } from "./headers.ts";
+import type { Observer } from "./observer.ts";
+
+/** Any handler of undici 6, 7 or 8. */
+export type Handler = Record<string, ((...values: unknown[]) => unknown) | undefined>;
+
+/** What the owner of an exchange adds to the notes: `tap.fetch` follows redirects with one exchange. */
+export interface Attachment {
+  observer: Observer;
+  exchange: Exchange;
+  /** This response is a redirect that fetch will follow: the exchange goes on with the next one. */
+  isFollowed?: (status: number, headers: Record<string, string>) => boolean;
+}
+
+/** The fields of a standing handler. Its class is made once for each set of methods. */
+interface Standing {
+  readonly inner: Handler;
+  readonly attachment: Attachment;
+  /** The rest of this response is of no interest. */
+  isDetached: boolean;
+  isAborted: boolean;
+}
+
+type Method = (this: Standing, ...values: unknown[]) => unknown;
+
+/** Runs `note`; whatever it throws stays with us: an error here would make the app's fetch hang for ever. */
+function guard(standing: Standing, note: () => void): void {
+  try {
+    note();
+  } catch (error) {
+    standing.isDetached = true;
+    standing.attachment.observer.report("interceptor", error);
+  }
+}
+
+function noteHead(standing: Standing, status: unknown, headers: unknown): void {
+  const { exchange, isFollowed } = standing.attachment;
+  // 1xx come before the response.
+  if (typeof status !== "number" || status < 200 || exchange.isEnded) return;
+  const kept = collectResponseHeaders(headers);
+  if (isFollowed !== undefined && isFollowed(status, collectLocation(kept, headers))) {
+    standing.isDetached = true;
+    return;
+  }
+  exchange.status = status;
+  exchange.responseHeaders = kept;
+  exchange.headersTime = performance.now();
+}
+
+/** `location` is no header to record; it is looked at here only. */
+function collectLocation(kept: Record<string, string>, headers: unknown): Record<string, string> {
+  return { ...kept, location: findLocation(headers) };
+}
+
+function findLocation(headers: unknown): string {
+  if (Array.isArray(headers)) {
+    for (let index = 0; index + 1 < headers.length; index += 2) {
+      if (String(headers[index]).toLowerCase() === "location") return String(headers[index + 1]);
+    }
+    return "";
+  }
+  const value = (headers as Record<string, unknown> | null | undefined)?.["location"];
+  return typeof value === "string" ? value : "";
+}
+
+function noteData(standing: Standing, chunk: unknown): void {
+  const { exchange, observer } = standing.attachment;
+  if (exchange.isEnded || !(chunk instanceof Uint8Array)) return;
+  noteResponseChunk(exchange, chunk);
+  if (!exchange.isDirty) observer.touch(exchange);
+}
+
+function noteFailure(standing: Standing, error: unknown, isAborted: boolean): void {
+  const { exchange, observer } = standing.attachment;
+  if (typeof error === "string" && error.includes("garbage collected")) addNote(exchange, "body_not_read");
+  observer.fail(exchange, error, isAborted);
+}
+
+interface ControllerLike {
+  aborted?: boolean;
+}
+
+/** What is done at each method before the app's handler gets it; methods that are not here just pass. */
+const NOTED: Readonly<Record<string, Method>> = {
+  onConnect(abort, ...rest) {
+    if (typeof abort !== "function") return this.inner["onConnect"]?.(abort, ...rest);
+    // The app's own abort, told apart from a wire that broke.
+    const noticed = (reason: unknown): unknown => {
+      this.isAborted = true;
+      return (abort as (reason: unknown) => unknown)(reason);
+    };
+    return this.inner["onConnect"]?.(noticed, ...rest);
+  },
+  onHeaders(status, headers, ...rest) {
+    if (!this.isDetached) guard(this, () => noteHead(this, status, headers));
+    return this.inner["onHeaders"]?.(status, headers, ...rest);
+  },
+  onResponseStart(controller, status, headers, ...rest) {
+    if (!this.isDetached) guard(this, () => noteHead(this, status, headers));
+    return this.inner["onResponseStart"]?.(controller, status, headers, ...rest);
+  },
+  // No closure here: these two run for each chunk.
+  onData(chunk) {
+    if (!this.isDetached) {
+      try {
+        noteData(this, chunk);
+      } catch (error) {
+        this.isDetached = true;
+        this.attachment.observer.report("interceptor", error);
+      }
+    }
+    return this.inner["onData"]?.(chunk);
+  },
+  onResponseData(controller, chunk) {
+    if (!this.isDetached) {
+      try {
+        noteData(this, chunk);
+      } catch (error) {
+        this.isDetached = true;
+        this.attachment.observer.report("interceptor", error);
+      }
+    }
+    return this.inner["onResponseData"]?.(controller, chunk);
+  },
+  onComplete(trailers) {
+    if (!this.isDetached) guard(this, () => this.attachment.observer.end(this.attachment.exchange));
+    return this.inner["onComplete"]?.(trailers);
+  },
+  onResponseEnd(controller, trailers) {
+    if (!this.isDetached) guard(this, () => this.attachment.observer.end(this.attachment.exchange));
+    return this.inner["onResponseEnd"]?.(controller, trailers);
+  },
+  onError(error) {
+    if (!this.isDetached) guard(this, () => noteFailure(this, error, this.isAborted));
+    return this.inner["onError"]?.(error);
+  },
+  onResponseError(controller, error) {
+    if (!this.isDetached) {
+      guard(this, () => noteFailure(this, error, (controller as ControllerLike | null | undefined)?.aborted === true));
+    }
+    return this.inner["onResponseError"]?.(controller, error);
+  },
+};
+
+const METHODS = [
+  "onConnect",
+  "onResponseStarted",
+  "onHeaders",
+  "onData",
+  "onComplete",
+  "onError",
+  "onUpgrade",
+  "onBodySent",
+  "onRequestSent",
+  "onRequestStart",
+  "onRequestUpgrade",
+  "onResponseStart",
+  "onResponseData",
+  "onResponseEnd",
+  "onResponseError",
+] as const;
+
+type HandlerClass = new (inner: Handler, attachment: Attachment) => Handler;
+const classes = new Map<number, HandlerClass>();
+
+function createClass(names: readonly string[]): HandlerClass {
+  class TapHandler implements Standing {
+    readonly inner: Handler;
+    readonly attachment: Attachment;
+    isDetached = false;
+    isAborted = false;
+    constructor(inner: Handler, attachment: Attachment) {
+      this.inner = inner;
+      this.attachment = attachment;
+    }
+  }
+  for (const name of names) {
+    const pass: Method = function pass(...values) {
+      return this.inner[name]?.(...values);
+    };
+    Object.defineProperty(TapHandler.prototype, name, {
+      value: NOTED[name] ?? pass,
+      writable: true,
+      configurable: true,
+    });
+  }
+  return TapHandler as unknown as HandlerClass;
+}
+
+/** The handler to give to undici instead of `inner`. */
+export function mirrorHandler(inner: Handler, attachment: Attachment): Handler {
+  let mask = 0;
+  for (let index = 0; index < METHODS.length; index += 1) {
+    const name = METHODS[index];
+    if (name !== undefined && typeof inner[name] === "function") mask |= 1 << index;
+  }
+  let handlerClass = classes.get(mask);
+  if (handlerClass === undefined) {
+    handlerClass = createClass(METHODS.filter((_, index) => (mask & (1 << index)) !== 0));
+    classes.set(mask, handlerClass);
+  }
+  return new handlerClass(inner, attachment);
+}

@@ -1,0 +1,196 @@
+/**
+ * Header fields in every form in which `fetch` and undici take them: an object, a flat array, pairs, `Headers`. Reads
+ * what may be read, and takes the `x-llm-tap-*` fields off without changing the app's objects.
+ */
+import { type HeaderOverrides, parseProperties } from "../context.ts";
+import { isRequestHeaderKept, isResponseHeaderKept } from "../providers/headers.ts";
+
+const PREFIX = "x-llm-tap-";
+const FIELDS = ["user-id", "device-id", "session-id", "trace-id", "privacy-mode", "properties", "ignore"] as const;
+const NAMES: readonly string[] = FIELDS.map((field) => PREFIX + field);
+/** Characters of an override that are read. */
+const MAX_VALUE = 8 * 1024;
+
+type Pair = readonly [name: string, value: unknown];
+
+interface HeadersLike {
+  has(name: string): boolean;
+  get(name: string): string | null;
+}
+
+function isHeadersLike(headers: object): headers is HeadersLike & Iterable<Pair> {
+  return (
+    typeof (headers as Partial<HeadersLike>).has === "function" &&
+    typeof (headers as Partial<HeadersLike>).get === "function"
+  );
+}
+
+function isOverrideName(name: unknown): boolean {
+  if (typeof name !== "string" || name.length < PREFIX.length) return false;
+  const first = name.charCodeAt(0);
+  return (first === 0x78 || first === 0x58) && name.slice(0, PREFIX.length).toLowerCase() === PREFIX;
+}
+
+/** Whether any field is ours. On the path of every request, so without an allocation for the usual forms. */
+export function hasOverrides(headers: unknown): boolean {
+  if (typeof headers !== "object" || headers === null) return false;
+  if (Array.isArray(headers)) {
+    for (const item of headers as readonly unknown[]) {
+      if (isOverrideName(Array.isArray(item) ? item[0] : item)) return true;
+    }
+    return false;
+  }
+  if (isHeadersLike(headers) && !(headers instanceof Map)) {
+    for (const name of NAMES) if (headers.has(name)) return true;
+    return false;
+  }
+  if (Symbol.iterator in headers) {
+    for (const pair of headers as Iterable<unknown>) if (Array.isArray(pair) && isOverrideName(pair[0])) return true;
+    return false;
+  }
+  for (const name in headers) if (isOverrideName(name)) return true;
+  return false;
+}
+
+/** All fields as pairs; values as they are. */
+export function* listHeaders(headers: unknown): Generator<Pair> {
+  if (typeof headers !== "object" || headers === null) return;
+  if (Array.isArray(headers) && !Array.isArray(headers[0])) {
+    for (let index = 0; index + 1 < headers.length; index += 2) yield [toText(headers[index]), headers[index + 1]];
+  } else if (Symbol.iterator in headers) {
+    for (const pair of headers as Iterable<unknown>) {
+      if (Array.isArray(pair)) yield [toText(pair[0]), pair[1]];
+    }
+  } else {
+    for (const name of Object.keys(headers)) yield [name, (headers as Record<string, unknown>)[name]];
+  }
+}
+
+/** Undici hands raw header bytes as buffers of latin1. */
+function toText(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Uint8Array) return decodeLatin1(value);
+  if (Array.isArray(value)) return value.map(toText).join(", ");
+  // undici's own entries: `{ name, value }`.
+  if (typeof value === "object" && value !== null) return toText((value as { value?: unknown }).value);
+  return value === undefined || value === null ? "" : String(value as number);
+}
+
+function decodeLatin1(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+/** The same headers, in the form in which they came, without the fields that are ours. */
+export function withoutOverrides(headers: unknown): unknown {
+  if (Array.isArray(headers)) {
+    if (Array.isArray(headers[0])) return headers.filter((pair: unknown) => !isOverrideName((pair as unknown[])[0]));
+    return headers.filter((_, index) => !isOverrideName(headers[index - (index % 2)]));
+  }
+  const source = headers as object;
+  if (typeof Headers !== "undefined" && source instanceof Headers) {
+    const copy = new Headers(source);
+    for (const name of NAMES) copy.delete(name);
+    return copy;
+  }
+  if (Symbol.iterator in source) {
+    return [...(source as Iterable<unknown>)].filter((pair) => !isOverrideName((pair as unknown[])[0]));
+  }
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.keys(source)) {
+    if (!isOverrideName(name)) copy[name] = (source as Record<string, unknown>)[name];
+  }
+  return copy;
+}
+
+/** Whether a SigV4 signature covers a field of ours: taking it off would break the request. */
+export function isSignedOver(headers: unknown): boolean {
+  for (const [name, value] of listHeaders(headers)) {
+    if (name.toLowerCase() !== "authorization") continue;
+    const text = toText(value);
+    return text.startsWith("AWS4-") && text.toLowerCase().includes(PREFIX);
+  }
+  return false;
+}
+
+/** What our fields say. Values are percent-decoded; what cannot be read is left out. */
+export function readOverrides(headers: unknown): HeaderOverrides {
+  const overrides: HeaderOverrides = {};
+  for (const [name, value] of listHeaders(headers)) {
+    if (isOverrideName(name))
+      readOverride(overrides, name.slice(PREFIX.length).toLowerCase(), decodeValue(toText(value)));
+  }
+  return overrides;
+}
+
+function readOverride(overrides: HeaderOverrides, field: string, value: string): void {
+  if (value === "") return;
+  switch (field) {
+    case "user-id":
+      overrides.userId = value;
+      break;
+    case "device-id":
+      overrides.deviceId = value;
+      break;
+    case "session-id":
+      overrides.sessionId = value;
+      break;
+    case "trace-id":
+      overrides.traceId = value;
+      break;
+    case "privacy-mode":
+      overrides.privacyMode = isOn(value);
+      break;
+    case "ignore":
+      overrides.ignore = isOn(value);
+      break;
+    case "properties": {
+      const properties = parseProperties(value);
+      if (properties !== undefined) overrides.properties = properties;
+      break;
+    }
+    default:
+  }
+}
+
+function isOn(value: string): boolean {
+  return !/^(?:0|false|no|off)$/i.test(value);
+}
+
+function decodeValue(value: string): string {
+  const cut = value.slice(0, MAX_VALUE);
+  try {
+    return decodeURIComponent(cut);
+  } catch {
+    return cut;
+  }
+}
+
+/** The request headers that may be read, lower-case. */
+export function collectRequestHeaders(headers: unknown): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of listHeaders(headers)) {
+    const lower = name.toLowerCase();
+    if (isRequestHeaderKept(lower)) kept[lower] = toText(value);
+  }
+  return kept;
+}
+
+/** The response headers that may be recorded, lower-case; `content-type` and `content-encoding` among them. */
+export function collectResponseHeaders(headers: unknown): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of listHeaders(headers)) {
+    const lower = name.toLowerCase();
+    if (isResponseHeaderKept(lower) || lower === "content-type" || lower === "content-encoding") {
+      kept[lower] = kept[lower] === undefined ? toText(value) : `${kept[lower]}, ${toText(value)}`;
+    }
+  }
+  return kept;
+}
+
+/** One field by lower-case name. */
+export function findHeader(headers: unknown, wanted: string): string | undefined {
+  for (const [name, value] of listHeaders(headers)) if (name.toLowerCase() === wanted) return toText(value);
+  return undefined;
+}

@@ -1,0 +1,151 @@
+/**
+ * What the hooks call when a request passes: is it a call to an LLM, and who asked? Everything that happens here
+ * happens inside the app's call, so it is short, and whatever it throws is caught by the hook.
+ */
+import type { FlowStore } from "#platform";
+import { type CallMarker, type Flow, type HeaderOverrides, resolveSettings } from "../context.ts";
+import { scrubUrl } from "../providers/secrets.ts";
+import type { Exchange, RunContext, TapOptions } from "../types.ts";
+import { addNote, createExchange, noteEnd } from "./exchange.ts";
+import { findHeader } from "./headers.ts";
+import { createId } from "./id.ts";
+import { authorityOf, type HostEntry, type Router } from "./route.ts";
+
+/** What the interceptor needs of the rest. */
+export interface ObserverOptions {
+  router: Router;
+  options: TapOptions;
+  flow: FlowStore<Flow>;
+  /** Content kept of a request body, in bytes. */
+  exchangeBytes: number;
+  /** False when there is no room for another exchange. */
+  admit(exchange: Exchange): boolean;
+  /** There is something new in an exchange. */
+  touch(exchange: Exchange): void;
+  countIgnored(cause: string): void;
+  /** Something of ours, or a callback of the user, failed. */
+  report(place: string, error: unknown): void;
+  /** Said once: an override header could not be taken off because it is signed. */
+  reportSigned(): void;
+}
+
+export interface BeginOptions {
+  via: "fetch" | "dispatcher";
+  origin: string;
+  method: string;
+  /** With query. */
+  path: string;
+  headers: unknown;
+  overrides: HeaderOverrides | undefined;
+  bound: RunContext | undefined;
+  /** The id that another tap gave this attempt. */
+  id: string | undefined;
+}
+
+/** What a host is to this hook. */
+export type HostInterest = HostEntry | "sniff" | undefined;
+
+export interface Observer extends ObserverOptions {
+  /** The tap was closed: everything passes through. */
+  isClosed: boolean;
+  /** First question of each hook. One look-up for an origin seen before. */
+  findInterest(origin: string, sniffs: boolean): HostInterest;
+  /** `undefined`: no call, or not to be recorded. */
+  begin(interest: HostEntry | "sniff", begin: BeginOptions): Exchange | undefined;
+  end(exchange: Exchange): void;
+  fail(exchange: Exchange, error: unknown, isCancelled: boolean): void;
+}
+
+/** Origins remembered before the cache starts anew. */
+const CACHE_LIMIT = 2000;
+
+export function createObserver(parts: ObserverOptions): Observer {
+  const { router, options, flow } = parts;
+  const interests = new Map<string, HostEntry | null | undefined>();
+
+  function lookUp(origin: string): HostEntry | null | undefined {
+    const cached = interests.get(origin);
+    if (cached !== undefined || interests.has(origin)) return cached;
+    if (interests.size >= CACHE_LIMIT) interests.clear();
+    const authority = authorityOf(origin);
+    const entry = authority === undefined ? undefined : router.lookUp(authority);
+    interests.set(origin, entry);
+    return entry;
+  }
+
+  function findInterest(origin: string, sniffs: boolean): HostInterest {
+    const entry = lookUp(origin);
+    if (entry === null) return undefined;
+    return entry ?? (sniffs ? "sniff" : undefined);
+  }
+
+  function readContextOption(): RunContext | undefined {
+    if (options.context === undefined) return undefined;
+    try {
+      const given: unknown = flow.run({ isSuppressed: true }, options.context);
+      return typeof given === "object" && given !== null ? given : undefined;
+    } catch (error) {
+      parts.report("context", error);
+      return undefined;
+    }
+  }
+
+  function begin(interest: HostEntry | "sniff", start: BeginOptions): Exchange | undefined {
+    const isSniffed = interest === "sniff";
+    const route = isSniffed
+      ? router.sniff(start.method, start.path)
+      : router.route(interest, start.method, start.path, (name) => findHeader(start.headers, name));
+    if (route === undefined) {
+      if (!isSniffed) parts.countIgnored("not_inference");
+      return undefined;
+    }
+    const fromOption = readContextOption();
+    const { settings, isIgnored, isInvalid } = resolveSettings({
+      options,
+      bound: start.bound,
+      fromOption,
+      fromRun: flow.get()?.context,
+      overrides: start.overrides,
+    });
+    if (isIgnored) {
+      parts.countIgnored("opt_out");
+      return undefined;
+    }
+    const exchange = createExchange({
+      id: start.id ?? createId(Date.now()),
+      via: start.via,
+      route,
+      sniffed: isSniffed,
+      method: start.method,
+      url: scrubUrl(start.origin + start.path),
+      host: authorityOf(start.origin) ?? "",
+      path: scrubUrl(start.path),
+      settings,
+    });
+    if (isInvalid) addNote(exchange, "context_invalid");
+    return parts.admit(exchange) ? exchange : undefined;
+  }
+
+  return {
+    ...parts,
+    isClosed: false,
+    findInterest,
+    begin,
+    end(exchange) {
+      if (exchange.isEnded) return;
+      noteEnd(exchange, false);
+      parts.touch(exchange);
+    },
+    fail(exchange, error, isCancelled) {
+      if (exchange.isEnded) return;
+      exchange.isCancelled = isCancelled;
+      noteEnd(exchange, true, error);
+      parts.touch(exchange);
+    },
+  };
+}
+
+/** The marker of a call that no tap has seen yet. */
+export function createMarker(id: string, url: string, overrides: HeaderOverrides | undefined): CallMarker {
+  return { id, url, observers: new Set(), overrides };
+}

@@ -1,0 +1,106 @@
+/** Notes a request body without consuming it: strings and bytes at once, streams as they are sent. */
+import type { Exchange } from "../types.ts";
+import { addNote, noteRequestChunk } from "./exchange.ts";
+
+/**
+ * Takes down a body that is a value. @returns whether it did; a stream has to be watched instead.
+ */
+export function noteRequestValue(exchange: Exchange, body: unknown, limit: number): boolean {
+  if (body === undefined || body === null) return true;
+  if (typeof body === "string") {
+    exchange.requestBytes = body.length;
+    exchange.requestTruncated = body.length > limit;
+    exchange.requestBody = exchange.requestTruncated ? body.slice(0, limit) : body;
+    return true;
+  }
+  const bytes = toBytes(body);
+  if (bytes !== undefined) {
+    noteRequestChunk(exchange, bytes, limit);
+    return true;
+  }
+  if (body instanceof URLSearchParams) {
+    return noteRequestValue(exchange, body.toString(), limit);
+  }
+  return false;
+}
+
+function toBytes(body: unknown): Uint8Array | undefined {
+  if (body instanceof Uint8Array) return body;
+  if (body instanceof ArrayBuffer) return new Uint8Array(body);
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
+  return undefined;
+}
+
+/** A Blob cannot change, and the fields of a form are few: they are read when the pipeline gets to it. */
+export function noteRequestSource(exchange: Exchange, body: unknown): boolean {
+  if (typeof body !== "object" || body === null) return false;
+  const { constructor } = body;
+  // undici's own FormData is not the global one.
+  if (constructor?.name === "FormData" && typeof (body as FormData).entries === "function") {
+    exchange.requestSource = [...(body as FormData).entries()];
+    return true;
+  }
+  if (typeof Blob === "undefined" || !(body instanceof Blob)) return false;
+  exchange.requestSource = body;
+  exchange.requestBytes = body.size;
+  return true;
+}
+
+interface StreamLike {
+  emit(event: string | symbol, ...values: unknown[]): boolean;
+  pipe: unknown;
+}
+
+/**
+ * Watches the body that undici is given. @returns the body to send: the same one, or a generator around the one that
+ * fetch made (it always hands undici a generator, and framing and bytes stay the same).
+ */
+export function watchRequestBody(exchange: Exchange, body: unknown, limit: number): unknown {
+  if (noteRequestValue(exchange, body, limit) || noteRequestSource(exchange, body)) return body;
+  if (typeof body !== "object" || body === null) return body;
+  if (isNodeStream(body)) {
+    watchStream(exchange, body, limit);
+    return body;
+  }
+  if (isAsyncGenerator(body)) return passThrough(exchange, body, limit);
+  addNote(exchange, "request_body_not_captured");
+  return body;
+}
+
+function isNodeStream(body: object): body is StreamLike {
+  return (
+    typeof (body as Partial<StreamLike>).emit === "function" && typeof (body as Partial<StreamLike>).pipe === "function"
+  );
+}
+
+function isAsyncGenerator(body: object): body is AsyncGenerator<unknown> {
+  return (
+    typeof (body as Partial<AsyncGenerator>)[Symbol.asyncIterator] === "function" &&
+    typeof (body as Partial<AsyncGenerator>).next === "function"
+  );
+}
+
+async function* passThrough(exchange: Exchange, body: AsyncGenerator<unknown>, limit: number): AsyncGenerator<unknown> {
+  for await (const chunk of body) {
+    noteChunk(exchange, chunk, limit);
+    yield chunk;
+  }
+}
+
+/** A listener for `data` would start the stream; `emit` only tells when undici has started it. */
+function watchStream(exchange: Exchange, stream: StreamLike, limit: number): void {
+  const { emit } = stream;
+  stream.emit = function emitAndNote(event, ...values) {
+    if (event === "data") noteChunk(exchange, values[0], limit);
+    return emit.call(this, event, ...values);
+  };
+}
+
+function noteChunk(exchange: Exchange, chunk: unknown, limit: number): void {
+  try {
+    const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : toBytes(chunk);
+    if (bytes !== undefined) noteRequestChunk(exchange, bytes, limit);
+  } catch {
+    addNote(exchange, "request_body_not_captured");
+  }
+}

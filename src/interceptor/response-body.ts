@@ -1,0 +1,175 @@
+/**
+ * The fallback: taps the body of a Response that no dispatcher of ours made. The only place where a body is read and a
+ * Response is made anew; `url`, `redirected`, `type`, byte readers, cancellation and garbage collection stay as they were.
+ */
+import type { Exchange } from "../types.ts";
+import { addNote, noteResponseChunk } from "./exchange.ts";
+import { collectResponseHeaders } from "./headers.ts";
+import type { Observer } from "./observer.ts";
+
+const SEEN = Symbol.for("llm-tap.responses.1");
+
+interface Held {
+  reader: ReadableStreamDefaultReader<Uint8Array>;
+  observer: Observer;
+  exchange: Exchange;
+}
+
+/** When a body is forgotten unread, its source is told, as undici does for its own. */
+const forgotten = new FinalizationRegistry<Held>(({ reader, observer, exchange }) => {
+  if (!exchange.isEnded) {
+    addNote(exchange, "body_not_read");
+    observer.fail(exchange, undefined, true);
+  }
+  reader.cancel("Response object has been garbage collected").catch(() => {});
+});
+
+/** @returns the Response to give to the app: the same one where nothing has to be read */
+export function tapResponse(observer: Observer, exchange: Exchange, response: Response): Response {
+  exchange.decoded = true;
+  exchange.status = typeof response?.status === "number" ? response.status : 0;
+  exchange.headersTime = performance.now();
+  exchange.responseHeaders = collectResponseHeaders(response?.headers);
+  const body = response?.body as unknown;
+  if (body === null || body === undefined || response.bodyUsed) {
+    if (typeof response?.json === "function" && body === undefined) addNote(exchange, "body_not_observable");
+    observer.end(exchange);
+    return response;
+  }
+  if (isNodeStream(body)) {
+    tapNodeStream(observer, exchange, body);
+    return response;
+  }
+  if (!(body instanceof ReadableStream) || body.locked) {
+    addNote(exchange, "body_not_observable");
+    observer.end(exchange);
+    return response;
+  }
+  return rewrap(response, tapStream(observer, exchange, body as ReadableStream<Uint8Array>));
+}
+
+function note(observer: Observer, exchange: Exchange, chunk: unknown): void {
+  try {
+    if (exchange.isEnded) return;
+    const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+    if (!(bytes instanceof Uint8Array)) return;
+    noteResponseChunk(exchange, bytes);
+    if (!exchange.isDirty) observer.touch(exchange);
+  } catch (error) {
+    observer.report("interceptor", error);
+  }
+}
+
+function tapStream(
+  observer: Observer,
+  exchange: Exchange,
+  body: ReadableStream<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  const isBytes = takesByteReaders(body);
+  const reader = body.getReader();
+  // No await and no closure per chunk beyond what a pull stream needs; nothing is read before the app reads.
+  const source = {
+    async pull(controller: ReadableByteStreamController | ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+      let result: ReadableStreamReadResult<Uint8Array>;
+      try {
+        result = await reader.read();
+      } catch (error) {
+        observer.fail(exchange, error, (error as { name?: unknown } | undefined)?.name === "AbortError");
+        throw error;
+      }
+      if (result.done) {
+        observer.end(exchange);
+        controller.close();
+        (controller as ReadableByteStreamController).byobRequest?.respond(0);
+        return;
+      }
+      // Before it is handed on: a byte stream takes the buffer away.
+      note(observer, exchange, result.value);
+      controller.enqueue(result.value as Uint8Array<ArrayBuffer>);
+    },
+    async cancel(reason: unknown): Promise<void> {
+      observer.fail(exchange, reason, true);
+      await reader.cancel(reason);
+    },
+  };
+  const strategy = { highWaterMark: 0 };
+  const stream = isBytes
+    ? new ReadableStream({ ...source, type: "bytes" } as UnderlyingByteSource, strategy)
+    : new ReadableStream<Uint8Array>(source as UnderlyingDefaultSource<Uint8Array>, strategy);
+  forgotten.register(stream, { reader, observer, exchange });
+  return stream;
+}
+
+/** Only byte streams give such readers. */
+function takesByteReaders(body: ReadableStream): boolean {
+  try {
+    body.getReader({ mode: "byob" }).releaseLock();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A Response of the same class around another body, with what its constructor cannot set. */
+function rewrap(response: Response, body: ReadableStream<Uint8Array>): Response {
+  const { constructor } = response as { constructor: unknown };
+  const ResponseClass = (typeof constructor === "function" ? constructor : Response) as typeof Response;
+  const { status, statusText, headers } = response;
+  const copy = new ResponseClass(body, { status, statusText, headers });
+  return restore(copy, response);
+}
+
+function restore(copy: Response, from: Response): Response {
+  const { url, redirected, type } = from;
+  for (const [key, value] of Object.entries({ url, redirected, type })) {
+    Object.defineProperty(copy, key, { value, configurable: true, enumerable: false });
+  }
+  Object.defineProperty(copy, "clone", {
+    value: function clone(this: Response): Response {
+      return restore(Object.getPrototypeOf(this).clone.call(this) as Response, from);
+    },
+    configurable: true,
+    writable: true,
+    enumerable: false,
+  });
+  markSeen(copy);
+  return copy;
+}
+
+function markSeen(response: Response): void {
+  const holder = globalThis as { [SEEN]?: WeakSet<object> };
+  holder[SEEN] ??= new WeakSet();
+  holder[SEEN].add(response);
+}
+
+interface NodeStreamLike {
+  push(chunk: unknown, encoding?: string): boolean;
+  once(event: string, listener: (error?: unknown) => void): unknown;
+  readonly readableEnded?: boolean;
+}
+
+/** node-fetch's body. */
+function isNodeStream(body: unknown): body is NodeStreamLike {
+  return (
+    typeof body === "object" &&
+    body !== null &&
+    typeof (body as Partial<NodeStreamLike>).push === "function" &&
+    typeof (body as Partial<NodeStreamLike>).once === "function"
+  );
+}
+
+/** Sees what goes into the stream, whoever reads it and however. */
+function tapNodeStream(observer: Observer, exchange: Exchange, stream: NodeStreamLike): void {
+  const { push } = stream;
+  stream.push = function pushAndNote(chunk, encoding) {
+    if (chunk === null) observer.end(exchange);
+    else note(observer, exchange, chunk);
+    return push.call(this, chunk, encoding);
+  };
+  stream.once("error", (error) => observer.fail(exchange, error, isAbort(error)));
+  stream.once("close", () => observer.fail(exchange, undefined, true));
+}
+
+function isAbort(error: unknown): boolean {
+  return (error as { name?: unknown } | null | undefined)?.name === "AbortError";
+}

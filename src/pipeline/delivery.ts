@@ -1,0 +1,180 @@
+/** Hands records to one sink: in batches, one at a time, again when it says so, and counted truthfully. */
+import { setTimer, type Timer } from "#platform";
+import { sleep, waitFor } from "./deadline.ts";
+import type { DeliveryResult, FlushReport, Sink, TapRecord, WriteResult } from "../types.ts";
+
+export interface DeliveryOptions {
+  sink: Sink;
+  /** Records that may wait. */
+  maxRecords: number;
+  /** Runs what is the sink's own, so that its traffic is not tapped. */
+  runSuppressed: <Result>(run: () => Result) => Result;
+  onError(error: unknown, code: "sink_failed" | "sink_rejected"): void;
+}
+
+export interface Delivery {
+  readonly name: string;
+  push(record: TapRecord): void;
+  /** Sends all that waits, without regard to back-off, until `deadline` (of `performance.now()`). */
+  flush(deadline: number): Promise<void>;
+  /** For what is pending when the process exits. */
+  writeSync(): void;
+  close(deadline: number): Promise<void>;
+  report(): FlushReport;
+}
+
+const BATCH_SIZE = 200;
+const FIRST_BACK_OFF_MS = 250;
+const LONGEST_BACK_OFF_MS = 30_000;
+/** After this a write is told to stop, and what it held is given again. */
+const WRITE_TIMEOUT_MS = 60_000;
+
+export function createDelivery({ sink, maxRecords, runSuppressed, onError }: DeliveryOptions): Delivery {
+  let queue: TapRecord[] = [];
+  let batch: readonly TapRecord[] = [];
+  let writing: Promise<void> | undefined;
+  let isAccepted = false;
+  let timer: Timer | undefined;
+  let failures = 0;
+  const counts = { delivered: 0, dropped: 0, unknown: 0 };
+
+  function push(record: TapRecord): void {
+    if (queue.length + batch.length >= maxRecords) {
+      counts.dropped += 1;
+      return;
+    }
+    queue.push(record);
+    // With a timer set, the sink has asked to wait.
+    if (timer === undefined && writing === undefined) pump();
+  }
+
+  function pump(): void {
+    timer?.cancel();
+    timer = undefined;
+    if (writing !== undefined || queue.length === 0) return;
+    batch = queue.slice(0, BATCH_SIZE);
+    queue = queue.slice(BATCH_SIZE);
+    isAccepted = false;
+    writing = write(batch).then(() => {
+      writing = undefined;
+      if (timer === undefined) pump();
+    });
+  }
+
+  async function write(records: readonly TapRecord[]): Promise<void> {
+    const result = await attempt(records);
+    isAccepted = true;
+    batch = [];
+    const again: TapRecord[] = [];
+    for (const [index, record] of records.entries()) {
+      count(result.results[index] ?? "unknown", record, again);
+    }
+    if (again.length === 0) {
+      failures = 0;
+      return;
+    }
+    queue = [...again, ...queue];
+    failures = again.length === records.length ? failures + 1 : 0;
+    timer = setTimer(pump, Math.max(result.retryAfterMs ?? 0, backOff(failures)));
+  }
+
+  function count(result: DeliveryResult, record: TapRecord, again: TapRecord[]): void {
+    switch (result) {
+      case "delivered":
+        counts.delivered += 1;
+        break;
+      case "retry":
+        again.push(record);
+        break;
+      case "rejected":
+        counts.dropped += 1;
+        onError(new Error(`${sink.name} refused the record ${record.id}`), "sink_rejected");
+        break;
+      default:
+        counts.unknown += 1;
+    }
+  }
+
+  /** Never rejects, never hangs. */
+  async function attempt(records: readonly TapRecord[]): Promise<WriteResult> {
+    const controller = new AbortController();
+    let limit: Timer | undefined;
+    const allAgain = { results: records.map(() => "retry" as const) };
+    const timeout = new Promise<WriteResult>((resolve) => {
+      limit = setTimer(() => {
+        controller.abort();
+        resolve(allAgain);
+      }, WRITE_TIMEOUT_MS);
+    });
+    try {
+      const result = await Promise.race([
+        runSuppressed(() => sink.write(records, { signal: controller.signal })),
+        timeout,
+      ]);
+      if (Array.isArray((result as WriteResult | undefined)?.results)) return result;
+      onError(new TypeError(`${sink.name}.write must resolve to { results: [...] }`), "sink_failed");
+      return { results: records.map(() => "unknown" as const) };
+    } catch (error) {
+      onError(error, "sink_failed");
+      return allAgain;
+    } finally {
+      limit?.cancel();
+    }
+  }
+
+  async function flush(deadline: number): Promise<void> {
+    while ((queue.length > 0 || writing !== undefined) && performance.now() < deadline) {
+      if (writing === undefined) {
+        // The first round goes at once; after a failure the back-off holds, or a dead sink would be hammered.
+        if (timer === undefined || failures === 0) pump();
+        else await sleep(Math.min(backOff(failures), deadline - performance.now())).then(pump);
+      }
+      if (writing !== undefined) await waitFor(writing, deadline - performance.now());
+    }
+    if (sink.flush === undefined || performance.now() >= deadline) return;
+    const controller = new AbortController();
+    const { flush: flushSink } = sink;
+    await guard(
+      () => flushSink.call(sink, { signal: controller.signal }),
+      deadline,
+      () => controller.abort(),
+    );
+  }
+
+  async function guard(run: () => Promise<void>, deadline: number, onTimeout?: () => void): Promise<void> {
+    try {
+      if (!(await waitFor(runSuppressed(run), deadline - performance.now()))) onTimeout?.();
+    } catch (error) {
+      onError(error, "sink_failed");
+    }
+  }
+
+  return {
+    name: sink.name,
+    push,
+    flush,
+    writeSync() {
+      if (sink.writeSync === undefined) return;
+      const rest = isAccepted ? queue : [...batch, ...queue];
+      if (rest.length === 0) return;
+      try {
+        sink.writeSync(rest);
+        counts.delivered += rest.length;
+        queue = [];
+        batch = [];
+      } catch (error) {
+        onError(error, "sink_failed");
+      }
+    },
+    async close(deadline) {
+      timer?.cancel();
+      if (sink.close !== undefined) await guard(() => sink.close?.() ?? Promise.resolve(), deadline);
+    },
+    report: () => ({ ...counts, pending: queue.length + batch.length }),
+  };
+}
+
+function backOff(failures: number): number {
+  const longest = Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** Math.max(0, failures - 1));
+  return longest / 2 + Math.random() * (longest / 2);
+}

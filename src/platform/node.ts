@@ -1,0 +1,95 @@
+/** Node: AsyncLocalStorage, zlib, crypto, exit hooks. The only file of the core that names Node's built-ins. */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { createHash } from "node:crypto";
+import * as zlib from "node:zlib";
+import type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
+
+export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
+
+export function createFlowStore<Value>(): FlowStore<Value> {
+  const storage = new AsyncLocalStorage<Value>();
+  return {
+    run: (value, run) => storage.run(value, run),
+    get: () => storage.getStore(),
+  };
+}
+
+type ZlibStream = zlib.Gunzip;
+
+/** zstd only where Node has it (22.15 and later). */
+const FACTORIES: Readonly<Record<string, (() => ZlibStream) | undefined>> = {
+  gzip: () => zlib.createGunzip(),
+  deflate: () => zlib.createInflate(),
+  "deflate-raw": () => zlib.createInflateRaw(),
+  br: () => zlib.createBrotliDecompress() as unknown as ZlibStream,
+  zstd: (zlib as unknown as { createZstdDecompress?: () => ZlibStream }).createZstdDecompress,
+};
+
+export function createDecompressor(encoding: string): Decompressor | undefined {
+  const stream = (Object.hasOwn(FACTORIES, encoding) ? FACTORIES[encoding] : undefined)?.();
+  if (stream === undefined) return undefined;
+  let output: Uint8Array[] = [];
+  let failure: Error | undefined;
+  let notify: ((error?: Error) => void) | undefined;
+  stream.on("data", (chunk: Uint8Array) => output.push(chunk));
+  stream.on("error", (error: Error) => {
+    failure = error;
+    notify?.(error);
+  });
+  stream.on("end", () => notify?.());
+
+  function settle(start: (done: (error?: Error | null) => void) => void): Promise<Uint8Array[]> {
+    return new Promise((resolve, reject) => {
+      const done = (error?: Error | null): void => {
+        notify = undefined;
+        const result = output;
+        output = [];
+        if (error ?? failure) reject(error ?? failure ?? new Error("decompression failed"));
+        else resolve(result);
+      };
+      notify = done;
+      start(done);
+    });
+  }
+
+  return {
+    // The callback of a write comes once all output of its bytes was emitted.
+    write: (bytes) => settle((done) => stream.write(bytes, done)),
+    end: () => settle(() => stream.end()),
+  };
+}
+
+export function digestMedia(base64: string): MediaDigest {
+  const bytes = Buffer.from(base64, "base64");
+  return { bytes: bytes.byteLength, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+/** Calls back in the next turn of the event loop, without keeping the process alive. */
+export function defer(run: () => void): void {
+  setImmediate(run).unref();
+}
+
+/** A timer that does not keep the process alive. */
+export function setTimer(run: () => void, milliseconds: number): Timer {
+  const timer = setTimeout(run, milliseconds);
+  timer.unref();
+  return { cancel: () => clearTimeout(timer) };
+}
+
+/** @returns a function that takes the hooks off again */
+export function onProcessEnd(hooks: ExitHooks): () => void {
+  process.on("beforeExit", hooks.beforeExit);
+  process.on("exit", hooks.exit);
+  return () => {
+    process.off("beforeExit", hooks.beforeExit);
+    process.off("exit", hooks.exit);
+  };
+}
+
+/** One line for the operator. */
+export function warn(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Major version of the undici behind the built-in fetch; it decides which global dispatcher symbol that fetch reads. */
+export const builtInUndiciMajor: number | undefined = Number.parseInt(process.versions.undici ?? "", 10) || undefined;

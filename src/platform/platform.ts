@@ -1,0 +1,32 @@
+/** What the core needs of the machine it runs on. `node.ts` and `web.ts` each provide all of it. */
+
+/** A value that follows the asynchronous flow of control. */
+export interface FlowStore<Value> {
+  run<Result>(value: Value, run: () => Result): Result;
+  get(): Value | undefined;
+}
+
+export interface Decompressor {
+  /** Decoded bytes as far as they go. Rejects on corrupt input. */
+  write(bytes: Uint8Array): Promise<Uint8Array[]>;
+  /** What was still held back. Rejects when the input ended early. */
+  end(): Promise<Uint8Array[]>;
+}
+
+export interface MediaDigest {
+  bytes: number;
+  /** Hex. */
+  sha256: string;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+/** Called when the process is about to end. */
+export interface ExitHooks {
+  /** The event loop has run dry; asynchronous work is still possible. */
+  beforeExit(): void;
+  /** Last call: only synchronous work counts. */
+  exit(): void;
+}
