@@ -124,5 +124,5 @@ function describe(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object" || typeof value === "function") return `a value of type ${typeof value}`;
-  return String(value as number);
+  return String(value);
 }

@@ -73,14 +73,14 @@ function isNodeStream(body: object): body is StreamLike {
   );
 }
 
-function isAsyncGenerator(body: object): body is AsyncGenerator<unknown> {
+function isAsyncGenerator(body: object): body is AsyncGenerator {
   return (
     typeof (body as Partial<AsyncGenerator>)[Symbol.asyncIterator] === "function" &&
     typeof (body as Partial<AsyncGenerator>).next === "function"
   );
 }
 
-async function* passThrough(exchange: Exchange, body: AsyncGenerator<unknown>, limit: number): AsyncGenerator<unknown> {
+async function* passThrough(exchange: Exchange, body: AsyncGenerator, limit: number): AsyncGenerator {
   for await (const chunk of body) {
     noteChunk(exchange, chunk, limit);
     yield chunk;

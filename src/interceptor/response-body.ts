@@ -94,8 +94,8 @@ function tapStream(
   };
   const strategy = { highWaterMark: 0 };
   const stream = isBytes
-    ? new ReadableStream({ ...source, type: "bytes" } as UnderlyingByteSource, strategy)
-    : new ReadableStream<Uint8Array>(source as UnderlyingDefaultSource<Uint8Array>, strategy);
+    ? new ReadableStream({ ...source, type: "bytes" }, strategy)
+    : new ReadableStream<Uint8Array>(source, strategy);
   forgotten.register(stream, { reader, observer, exchange });
   return stream;
 }

@@ -21,7 +21,7 @@ const FACTORIES: Readonly<Record<string, (() => ZlibStream) | undefined>> = {
   gzip: () => zlib.createGunzip(),
   deflate: () => zlib.createInflate(),
   "deflate-raw": () => zlib.createInflateRaw(),
-  br: () => zlib.createBrotliDecompress() as unknown as ZlibStream,
+  br: () => zlib.createBrotliDecompress(),
   zstd: (zlib as unknown as { createZstdDecompress?: () => ZlibStream }).createZstdDecompress,
 };
 
