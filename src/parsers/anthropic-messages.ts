@@ -19,8 +19,9 @@ import { createChoiceFold } from "./shared/choices.ts";
 import { createCountFold } from "./shared/count-fold.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asCount, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
+import { asArray, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
+import { readReportedCost } from "./shared/openai-usage.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["model", "system", "messages", "tools", "mcp_servers", "stream"]);
@@ -30,6 +31,9 @@ const toolTypes: ReadonlyMap<unknown, "tool_call" | "server_tool_call"> = new Ma
   ["server_tool_use", "server_tool_call"],
   ["mcp_tool_use", "server_tool_call"],
 ]);
+
+/** Where zeros are zeros; elsewhere zeros next to an answer are a server that does not count. */
+const countingProviders: ReadonlySet<string> = new Set(["anthropic", "aws.bedrock", "gcp.vertex_ai"]);
 
 /** The parser of `anthropic-messages`. */
 export const anthropicMessagesParser: Parser<FoldState> = createFoldParser({
@@ -132,18 +136,24 @@ function createMessageFold(input: ResponseInput): AnswerFold {
     return refused ? FRAME_OUTPUT | FRAME_TERMINAL : FRAME_TERMINAL;
   }
 
+  function readMessage(message: JsonObject): void {
+    readHead(message);
+    asArray(message["content"]).forEach((block, index) => {
+      if (isObject(block)) readBlock(block, index);
+    });
+    readStop(message);
+  }
+
   return {
-    readBody(value) {
-      readHead(value);
-      asArray(value["content"]).forEach((block, index) => {
-        if (isObject(block)) readBlock(block, index);
-      });
-      readStop(value);
-    },
+    readBody: readMessage,
 
     readEvent(value, name) {
       // Some proxies send no `event:` line, others no `type`.
       switch (value["type"] ?? name) {
+        // A gateway that can't stream sends the whole as one event.
+        case "message":
+          readMessage(value);
+          return choices.hasOutput() ? FRAME_OUTPUT | FRAME_TERMINAL : FRAME_TERMINAL;
         case "message_start":
           readHead(asObject(value["message"]) ?? {});
           return FRAME_NOTHING;
@@ -166,7 +176,9 @@ function createMessageFold(input: ResponseInput): AnswerFold {
     hasOutput: () => choices.hasOutput(),
 
     build(situation) {
-      const response = buildAnswer(choices, situation, readAnthropicUsage(usage.toObject()));
+      const raw = usage.toObject();
+      const zeroMeansMissing = !countingProviders.has(input.route.provider);
+      const response = buildAnswer(choices, situation, readAnthropicUsage(raw), { zeroMeansMissing });
       if (fellBack) response.notes.push("model_fallback");
       return compact({
         ...response,
@@ -174,8 +186,7 @@ function createMessageFold(input: ResponseInput): AnswerFold {
         model,
         upstreamProvider,
         serviceTier: asLabel(usage.get("service_tier")),
-        // OpenRouter names the price of the call in its usage.
-        reportedCostUsd: asCount(usage.get("cost")),
+        reportedCostUsd: readReportedCost(raw),
       });
     },
   };

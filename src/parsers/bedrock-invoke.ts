@@ -125,13 +125,18 @@ function openFrame(frame: Frame): Frame {
   // A stream of Cohere's may be one event with the whole answer.
   if (Array.isArray(value["generations"])) return { kind: "body", value };
   if (!Array.isArray(value["choices"])) return frame;
-  return { ...frame, value: { ...value, choices: value["choices"].map((choice) => renameStopReason(choice)) } };
+  const choices = value["choices"].map((choice) => renameFields(choice, frame.kind === "event"));
+  return { ...frame, value: { ...value, choices } };
 }
 
-/** Mistral and DeepSeek say `stop_reason` on Bedrock where they say `finish_reason` elsewhere. */
-function renameStopReason(choice: unknown): unknown {
-  if (!isObject(choice) || choice["stop_reason"] === undefined || choice["finish_reason"] !== undefined) return choice;
-  return { ...choice, finish_reason: choice["stop_reason"] };
+/** Mistral and DeepSeek say `stop_reason` on Bedrock where they say `finish_reason` elsewhere, Mistral `message` for `delta`. */
+function renameFields(choice: unknown, isChunk: boolean): unknown {
+  if (!isObject(choice)) return choice;
+  const { stop_reason: stopReason, message, ...rest } = choice;
+  const renamed: JsonObject = { ...rest };
+  if (message !== undefined) renamed[isChunk && rest["delta"] === undefined ? "delta" : "message"] = message;
+  if (stopReason !== undefined) renamed["finish_reason"] ??= stopReason;
+  return renamed;
 }
 
 function firstOf(list: unknown): JsonObject | undefined {

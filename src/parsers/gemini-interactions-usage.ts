@@ -16,7 +16,7 @@ export function readInteractionUsage(raw: JsonObject | undefined): Usage | undef
   const prompt = asCount(raw["total_input_tokens"]);
   const toolUse = asCount(raw["total_tool_use_tokens"]) ?? 0;
   const totalTokens = asCount(raw["total_tokens"]);
-  const reasoningTokens = asCount(raw["total_thought_tokens"]);
+  const reasoningTokens = asCount(raw["total_thought_tokens"] ?? raw["total_reasoning_tokens"]);
   const output = asCount(raw["total_output_tokens"]);
   return createUsage(
     {
