@@ -38,11 +38,27 @@ export function createPartialArguments(initial: unknown, limit: number): Partial
   let remaining = limit + 1;
   let places = 0;
 
+  function openSlot(steps: readonly (string | number)[]): Slot | undefined {
+    let slot = root;
+    for (const step of steps) {
+      slot.children ??= new Map();
+      slot.isList = typeof step === "number";
+      let child = slot.children.get(String(step));
+      if (child === undefined) {
+        if (++places > MAX_PLACES) return undefined;
+        child = { children: undefined, isList: false, value: undefined, open: false };
+        slot.children.set(String(step), child);
+      }
+      slot = child;
+    }
+    return slot;
+  }
+
   function add(piece: JsonObject): void {
     const steps = parseJsonPath(readField(piece, "jsonPath"));
     if (steps === undefined) return;
-    places += steps.length;
-    const slot = openSlot(root, steps);
+    const slot = openSlot(steps);
+    if (slot === undefined) return;
     const text = readField(piece, "stringValue");
     if (typeof text === "string") {
       const kept = cutText(text, remaining);
@@ -58,25 +74,10 @@ export function createPartialArguments(initial: unknown, limit: number): Partial
 
   return {
     add(pieces) {
-      for (const piece of asArray(pieces)) if (isObject(piece) && places < MAX_PLACES) add(piece);
+      for (const piece of asArray(pieces)) if (isObject(piece)) add(piece);
     },
     build: () => ({ ...(isObject(initial) && initial), ...(buildSlot(root) as JsonObject) }),
   };
-}
-
-function openSlot(root: Slot, steps: readonly (string | number)[]): Slot {
-  let slot = root;
-  for (const step of steps) {
-    slot.children ??= new Map();
-    slot.isList = typeof step === "number";
-    let child = slot.children.get(String(step));
-    if (child === undefined) {
-      child = { children: undefined, isList: false, value: undefined, open: false };
-      slot.children.set(String(step), child);
-    }
-    slot = child;
-  }
-  return slot;
 }
 
 function buildSlot(slot: Slot): unknown {

@@ -71,6 +71,9 @@ const finishReasons: Readonly<Record<"gemini" | "vertex", readonly string[]>> = 
 /** Of the grounding: HTML of a search widget. */
 const bulkyGrounding: ReadonlySet<string> = new Set(["searchEntryPoint", "search_entry_point"]);
 
+/** More candidates than this nobody asks for. */
+const MAX_CANDIDATES = 256;
+
 interface OpenCall {
   id: unknown;
   name: unknown;
@@ -138,6 +141,7 @@ function createContentFold(input: ResponseInput): AnswerFold {
 
   function readCandidate(candidate: JsonObject, position: number): number {
     const index = asIndex(candidate["index"]) ?? position;
+    if (index >= MAX_CANDIDATES) return FRAME_NOTHING;
     const content = asObject(candidate["content"]);
     let bits = FRAME_NOTHING;
     const { parts } = content ?? {};

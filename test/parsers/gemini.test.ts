@@ -144,6 +144,15 @@ describe("function calls in pieces", () => {
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   });
 
+  it("keeps a text of any number of pieces, but not any number of places", () => {
+    const args = createPartialArguments(undefined, 1_000_000);
+    for (let count = 0; count < 20_000; count++) args.add([{ jsonPath: "$.a", stringValue: "x", willContinue: true }]);
+    for (let count = 0; count < 20_000; count++) args.add([{ jsonPath: `$.b${count}`, boolValue: true }]);
+    const built = args.build();
+    expect(built["a"]).toHaveLength(20_000);
+    expect(Object.keys(built).length).toBeLessThanOrEqual(10_000);
+  });
+
   it("replaces a text that was finished, and continues one that was not", () => {
     const args = createPartialArguments({ kept: 1 }, 1000);
     args.add([{ jsonPath: "$.a", stringValue: "x", willContinue: true }]);
