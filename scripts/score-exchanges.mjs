@@ -1,16 +1,18 @@
 // Reads the recorded exchanges in place and applies the feeding rules of traffic/README.md.
 import fs from "node:fs";
 import path from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 
 export const root = path.resolve(fileURLToPath(import.meta.url), "../..");
-export const trafficFolder = path.resolve(root, "../shared/traffic");
+/** Beside the project, or where `LLM_TAP_SHARED` says. */
+export const trafficFolder = path.resolve(root, process.env.LLM_TAP_SHARED ?? "../shared", "traffic");
 
 /** @returns {boolean} whether the recordings are here; says so when they are not. */
 export function hasTraffic() {
   if (fs.existsSync(path.join(trafficFolder, "exchanges.jsonl.gz"))) return true;
-  console.log("Skipped: no recorded traffic (../shared/traffic is missing).");
+  console.log(`Skipped: no recorded traffic (${path.relative(root, trafficFolder)} is missing).`);
   return false;
 }
 

@@ -83,7 +83,10 @@ const behaviours: Behaviour<GoogleGenAI>[] = [
   {
     name: "break",
     reply: slow,
+    // This SDK neither cancels the body nor aborts the request.
+    abandons: true,
     run: async (client) => (await readSome(await client.models.generateContentStream(plain), 3)).map(plainResponse),
+    adjust: (expected) => ({ ...expected, outcome: "cancelled", partial: true }),
     check: ([call]) => expect(call?.usage).toMatchObject({ source: "reported", complete: false }),
   },
   {
