@@ -3,7 +3,7 @@ import type { Message, Modality, Part, ServerToolCallPart, ToolCallPart, ToolDef
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { modalityOf, readBase64Media, readMediaUrl } from "./shared/media.ts";
-import { createMessage, simplifyParts, textParts } from "./shared/message-parts.ts";
+import { citationPart, createMessage, simplifyParts, textParts } from "./shared/message-parts.ts";
 
 /** A document may hold content blocks, and a tool result too; deeper than this nothing real is nested. */
 const MAX_NESTING = 8;
@@ -79,11 +79,6 @@ function readText(block: JsonObject): Part[] {
   const parts = textParts("text", block["text"]);
   for (const citation of asArray(block["citations"])) parts.push(citationPart(citation));
   return parts;
-}
-
-/** A source that the model cites for the text before it. */
-export function citationPart(citation: unknown): Part {
-  return { type: "other", kind: "citation", content: citation };
 }
 
 function readToolUse(block: JsonObject, type: "tool_call" | "server_tool_call"): Part {

@@ -5,13 +5,7 @@
  * @see https://docs.anthropic.com/en/api/messages
  * @see https://docs.anthropic.com/en/api/messages-streaming
  */
-import {
-  citationPart,
-  readAnthropicMessages,
-  readAnthropicTools,
-  readContent,
-  readContentBlock,
-} from "./anthropic-content.ts";
+import { readAnthropicMessages, readAnthropicTools, readContent, readContentBlock } from "./anthropic-content.ts";
 import { readAnthropicUsage } from "./anthropic-usage.ts";
 import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
@@ -23,6 +17,7 @@ import { asArray, asLabel, asObject, compact, isObject, omitKeys } from "./share
 import type { JsonObject } from "./shared/json.ts";
 import { readReportedCost } from "./shared/openai-usage.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
+import { citationPart } from "./shared/message-parts.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["model", "system", "messages", "tools", "mcp_servers", "stream"]);
 

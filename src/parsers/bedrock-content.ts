@@ -3,7 +3,7 @@ import type { Message, Modality, Part, ToolDefinition } from "../types.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readBase64Media, readMediaUrl } from "./shared/media.ts";
-import { createMessage, simplifyParts, textParts } from "./shared/message-parts.ts";
+import { citationPart, createMessage, simplifyParts, textParts } from "./shared/message-parts.ts";
 
 /** A document or a tool result holds blocks; deeper than this nothing real is nested. */
 const MAX_NESTING = 8;
@@ -116,11 +116,6 @@ function readReasoning(reasoning: JsonObject): Part[] {
 function readCitations(cited: JsonObject, depth: number): Part[] {
   const citations = asArray(cited["citations"]).map((citation) => citationPart(citation));
   return [...readConverseContent(cited["content"], depth + 1), ...citations];
-}
-
-/** A source that the model cites for the text before it. */
-export function citationPart(citation: unknown): Part {
-  return { type: "other", kind: "citation", content: citation };
 }
 
 function readGuarded(guarded: JsonObject, depth: number): Part[] {

@@ -6,7 +6,6 @@
  * @see https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
  */
 import {
-  citationPart,
   readConverseBlock,
   readConverseContent,
   readConverseMessages,
@@ -25,6 +24,7 @@ import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
+import { citationPart } from "./shared/message-parts.ts";
 import { readSettings } from "./shared/settings.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["messages", "system", "toolConfig", "modelId"]);

@@ -6,7 +6,7 @@ import type { Message, Modality, Part } from "../types.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { modalityOf, readBase64Media, readMediaUrl } from "./shared/media.ts";
-import { createMessage, simplifyParts, textParts } from "./shared/message-parts.ts";
+import { citationPart, createMessage, simplifyParts, textParts } from "./shared/message-parts.ts";
 
 const modalities: ReadonlyMap<unknown, Modality> = new Map([
   ["image", "image"],
@@ -118,11 +118,6 @@ function readContent(content: JsonObject): Part[] {
   const media = readMedia(content);
   if (media !== undefined) return [media];
   return [{ type: "other", kind: asLabel(content["type"]) ?? "unknown", content }];
-}
-
-/** A source that the model cites for the text before it. */
-export function citationPart(annotation: unknown): Part {
-  return { type: "other", kind: "citation", content: annotation };
 }
 
 function readCall(call: JsonObject, type: "tool_call" | "server_tool_call"): Part {

@@ -5,7 +5,6 @@
  * @see https://ai.google.dev/api/interactions-api
  */
 import {
-  citationPart,
   readCallType,
   readInput,
   readItem,
@@ -23,7 +22,7 @@ import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
-import { textParts } from "./shared/message-parts.ts";
+import { citationPart, textParts } from "./shared/message-parts.ts";
 import { readToolDefinitions } from "./shared/openai-messages.ts";
 import { readSettings } from "./shared/settings.ts";
 

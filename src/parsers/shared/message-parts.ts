@@ -25,3 +25,8 @@ export function createMessage(role: string | undefined, parts: Part[]): Message 
   if (onlyResults || role === "function") return { role: "tool", parts };
   return { role: role === "model" ? "assistant" : (role ?? "user"), parts };
 }
+
+/** A source that the model cites for the text before it, as the provider describes it. */
+export function citationPart(citation: unknown): Part {
+  return { type: "other", kind: "citation", content: citation };
+}
