@@ -123,9 +123,11 @@ export function buildAnswer(
     usage: resolveUsage({ ...situation, ...options, usage, hasOutput: choices.hasOutput() }),
     notes: choices.notes(),
   };
-  // An error in mid-stream leaves the counts where they were.
-  const brokeOff = situation.error !== undefined && situation.end.streaming && !choices.isFinished();
-  if (brokeOff && answer.usage.source === "reported") answer.usage = { ...answer.usage, complete: false };
+  // A stream without its end, or with an error in its place, leaves the counts where they were.
+  const ended = choices.isFinished() || (situation.finished && situation.error === undefined);
+  if (situation.end.streaming && !ended && answer.usage.source === "reported") {
+    answer.usage = { ...answer.usage, complete: false };
+  }
   if (choices.isTruncated()) answer.contentTruncated = true;
   return answer;
 }
