@@ -59,6 +59,7 @@ export function createContentDecoder(
       for (const piece of await stage.write(bytes.subarray(at, at + SLICE))) {
         if (!state.isOver) await run(index + 1, piece, result);
       }
+      if (stage.overflowed && !state.isOver) stop("decompressed_body_too_large");
     }
   }
 
@@ -79,6 +80,7 @@ export function createContentDecoder(
       guarded(true, async (result) => {
         for (const [index, stage] of (stages ?? []).entries()) {
           for (const piece of await stage.end()) if (!state.isOver) await run(index + 1, piece, result);
+          if (stage.overflowed && !state.isOver) stop("decompressed_body_too_large");
         }
       }),
     notes,
@@ -118,5 +120,8 @@ function createInflate(): Decompressor {
       return chosen?.write(bytes) ?? Promise.reject(new Error("deflate is not supported here"));
     },
     end: () => chosen?.end() ?? Promise.resolve([]),
+    get overflowed() {
+      return chosen?.overflowed ?? false;
+    },
   };
 }

@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
 import * as zlib from "node:zlib";
+import { MAX_WRITE_OUTPUT } from "./platform.ts";
 import type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
 
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
@@ -29,9 +30,18 @@ export function createDecompressor(encoding: string): Decompressor | undefined {
   const stream = (Object.hasOwn(FACTORIES, encoding) ? FACTORIES[encoding] : undefined)?.();
   if (stream === undefined) return undefined;
   let output: Uint8Array[] = [];
+  let outputBytes = 0;
   let failure: Error | undefined;
   let notify: ((error?: Error) => void) | undefined;
-  stream.on("data", (chunk: Uint8Array) => output.push(chunk));
+  stream.on("data", (chunk: Uint8Array) => {
+    if (decompressor.overflowed) return;
+    output.push(chunk);
+    outputBytes += chunk.byteLength;
+    if (outputBytes < MAX_WRITE_OUTPUT) return;
+    decompressor.overflowed = true;
+    stream.destroy();
+    notify?.();
+  });
   stream.on("error", (error: Error) => {
     failure = error;
     notify?.(error);
@@ -44,6 +54,7 @@ export function createDecompressor(encoding: string): Decompressor | undefined {
         notify = undefined;
         const result = output;
         output = [];
+        outputBytes = 0;
         if (error ?? failure) reject(error ?? failure ?? new Error("decompression failed"));
         else resolve(result);
       };
@@ -52,11 +63,13 @@ export function createDecompressor(encoding: string): Decompressor | undefined {
     });
   }
 
-  return {
+  const decompressor: { -readonly [Key in keyof Decompressor]: Decompressor[Key] } = {
     // The callback of a write comes once all output of its bytes was emitted.
     write: (bytes) => settle((done) => stream.write(bytes, done)),
     end: () => settle(() => stream.end()),
+    overflowed: false,
   };
+  return decompressor;
 }
 
 export function digestMedia(base64: string): MediaDigest {
@@ -67,7 +80,11 @@ export function digestMedia(base64: string): MediaDigest {
 /** Calls back in the next turn of the event loop, without keeping the process alive. */
 export function defer(run: () => void): void {
   setImmediate(run).unref();
+  // An immediate that keeps nothing alive wakes nothing either: an idle loop would sleep until its next timer.
+  setTimeout(wake, 0).unref();
 }
+
+function wake(): void {}
 
 /** A timer that does not keep the process alive. */
 export function setTimer(run: () => void, milliseconds: number): Timer {

@@ -11,7 +11,12 @@ export interface Decompressor {
   write(bytes: Uint8Array): Promise<Uint8Array[]>;
   /** What was still held back. Rejects when the input ended early. */
   end(): Promise<Uint8Array[]>;
+  /** One write gave more than `MAX_WRITE_OUTPUT`: it was cut there, and nothing more comes. */
+  readonly overflowed: boolean;
 }
+
+/** Bytes that one write may give: twice what 16 KiB of gzip can hold. Brotli packs 300 MB into 481 bytes. */
+export const MAX_WRITE_OUTPUT: number = 32 * 1024 * 1024;
 
 export interface MediaDigest {
   bytes: number;

@@ -1,4 +1,5 @@
 /** Edge runtimes and browsers: web APIs only. What a runtime lacks is absent, not imitated. */
+import { MAX_WRITE_OUTPUT } from "./platform.ts";
 import type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
 
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
@@ -42,30 +43,39 @@ export function createDecompressor(encoding: string): Decompressor | undefined {
   const stream = new DecompressionStream(format);
   const writer = stream.writable.getWriter();
   let output: Uint8Array[] = [];
-  const drained = drain(stream.readable, (chunk) => output.push(chunk));
+  let outputBytes = 0;
+  const drained = drain(stream.readable, (chunk) => {
+    output.push(chunk);
+    outputBytes += chunk.byteLength;
+    decompressor.overflowed = outputBytes >= MAX_WRITE_OUTPUT;
+    return !decompressor.overflowed;
+  });
   drained.catch(() => {});
 
-  function take(): Uint8Array[] {
+  /** To leave the reading loop cancels the stream, and what is still being written fails by it. */
+  async function settle(work: () => Promise<unknown>): Promise<Uint8Array[]> {
+    try {
+      await work();
+    } catch (error) {
+      if (!decompressor.overflowed) throw error;
+    }
     const result = output;
     output = [];
+    outputBytes = 0;
     return result;
   }
 
-  return {
-    async write(bytes) {
-      await writer.write(bytes as Uint8Array<ArrayBuffer>);
-      return take();
-    },
-    async end() {
-      await writer.close();
-      await drained;
-      return take();
-    },
+  const decompressor: { -readonly [Key in keyof Decompressor]: Decompressor[Key] } = {
+    write: (bytes) => settle(() => writer.write(bytes as Uint8Array<ArrayBuffer>)),
+    end: () => settle(() => writer.close().then(() => drained)),
+    overflowed: false,
   };
+  return decompressor;
 }
 
-async function drain(readable: ReadableStream<Uint8Array>, onChunk: (chunk: Uint8Array) => void): Promise<void> {
-  for await (const chunk of readable) onChunk(chunk);
+/** @param onChunk - whether to go on */
+async function drain(readable: ReadableStream<Uint8Array>, onChunk: (chunk: Uint8Array) => boolean): Promise<void> {
+  for await (const chunk of readable) if (!onChunk(chunk)) return;
 }
 
 /** No synchronous digest on the web: the size alone. */
