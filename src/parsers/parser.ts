@@ -2,7 +2,17 @@
  * What a parser is: two pure functions over one exchange. `readRequest` reads the request body; `start`, `chunk` and
  * `finish` fold the response. No clock, no environment, no I/O, and no throw on any input.
  */
-import type { Api, Choice, MissingReason, Message, Operation, Part, RouteInfo, ToolDefinition, Usage } from "../types.ts";
+import type {
+  Api,
+  Choice,
+  MissingReason,
+  Message,
+  Operation,
+  Part,
+  RouteInfo,
+  ToolDefinition,
+  Usage,
+} from "../types.ts";
 
 export type { RouteInfo } from "../types.ts";
 

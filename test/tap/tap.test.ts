@@ -21,9 +21,7 @@ function makeTap(options: TapOptions = {}) {
 
 function expectBalanced(stats: TapStats): void {
   const sum = (counts: Record<string, number>) => Object.values(counts).reduce((total, count) => total + count, 0);
-  expect(stats.seen).toBe(
-    stats.recorded + stats.sampledOut + sum(stats.dropped) + sum(stats.ignored) + stats.inFlight,
-  );
+  expect(stats.seen).toBe(stats.recorded + stats.sampledOut + sum(stats.dropped) + sum(stats.ignored) + stats.inFlight);
 }
 
 async function chat(fetch: typeof globalThis.fetch, path = "/v1/chat/completions", init = chatRequest()) {
