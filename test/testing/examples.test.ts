@@ -4,6 +4,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { startFakeAmplitude } from "../../src/testing/fake-amplitude.ts";
+import { startMockProviders } from "../../src/testing/mock-providers.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
@@ -23,11 +25,11 @@ const OUTPUT: Record<string, RegExp> = {
 };
 
 /** stdout, then stderr; no key of the developer's gets in. */
-async function runScript(path: string, ...options: string[]): Promise<string> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.endsWith("_API_KEY")));
+async function runScript(path: string, options: string[] = [], environment: NodeJS.ProcessEnv = {}): Promise<string> {
+  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/_API_KEY$|_BASE_URL$/.test(name)));
   const { stdout, stderr } = await run(process.execPath, [path, ...options], {
     cwd: root,
-    env: { ...env, NO_COLOR: "1" },
+    env: { ...clean, ...environment, NO_COLOR: "1" },
     timeout: 60_000,
   });
   return stdout + stderr;
@@ -44,6 +46,29 @@ describe.skipIf(!existsSync(`${root}dist/index.js`))("examples (they need `npm r
   });
 
   it.each(["1", "2", "77"])("the demo, with seed %s", { timeout: 120_000 }, async (seed) => {
-    expect(await runScript(`${examples}demo.mjs`, "--seed", seed)).toMatch(/every event arrived once/);
+    expect(await runScript(`${examples}demo.mjs`, ["--seed", seed])).toMatch(/every event arrived once/);
+  });
+
+  it("the demo's live mode, with keys for some and their servers played", { timeout: 120_000 }, async () => {
+    const mock = await startMockProviders({ seed: 5 });
+    const amplitude = await startFakeAmplitude();
+    try {
+      const output = await runScript(`${examples}demo.mjs`, ["--live"], {
+        OPENAI_API_KEY: "key",
+        OPENAI_BASE_URL: mock.baseUrl("openai"),
+        ANTHROPIC_API_KEY: "key",
+        ANTHROPIC_BASE_URL: mock.baseUrl("anthropic"),
+        AMPLITUDE_API_KEY: "key",
+        AMPLITUDE_SERVER_URL: amplitude.url,
+      });
+      expect(output).toMatch(/skipped {2}gemini: GEMINI_API_KEY is not set\n\n\d+ calls: each record agrees/);
+      expect(amplitude.events.length).toBe(mock.requests.length);
+    } finally {
+      await Promise.all([mock.close(), amplitude.close()]);
+    }
+  });
+
+  it("the demo's live mode without any key fails and says why", async () => {
+    await expect(runScript(`${examples}demo.mjs`, ["--live"])).rejects.toThrow(/Command failed/);
   });
 });
