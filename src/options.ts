@@ -123,6 +123,6 @@ function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
-  if (typeof value === "object" || typeof value === "function") return `a value of type ${typeof value}`;
-  return String(value);
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  return `a value of type ${typeof value}`;
 }

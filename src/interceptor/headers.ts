@@ -73,7 +73,7 @@ function toText(value: unknown): string {
   if (Array.isArray(value)) return value.map(toText).join(", ");
   // undici's own entries: `{ name, value }`.
   if (typeof value === "object" && value !== null) return toText((value as { value?: unknown }).value);
-  return value === undefined || value === null ? "" : String(value);
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : "";
 }
 
 function decodeLatin1(bytes: Uint8Array): string {

@@ -185,7 +185,7 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function drainSync(end: (exchange: Exchange) => void): void {
-    for (const job of [...jobs.values()]) {
+    for (const job of jobs.values()) {
       const { exchange } = job;
       if (!exchange.isEnded) end(exchange);
       try {
