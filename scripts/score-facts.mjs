@@ -13,7 +13,8 @@ export function callToFacts(call) {
     streaming: call.streaming,
     requestModel: request.model,
     responseModel: response?.model,
-    outcome: call.outcome,
+    // The fact list knows two: an answer that was cut short or cancelled is no error there.
+    outcome: call.outcome === "error" ? "error" : "success",
     errorStatus: status >= 400 ? status : undefined,
     errorType: error?.type,
     errorCode: error?.code,

@@ -81,19 +81,19 @@ export const bedrockInvokeParser: Parser<InvokeState> = {
     const bits = models.chunk(state.model, frame);
     const value = asObject(frame.value);
     if (value?.[GUARDRAIL] === "INTERVENED") state.guarded = true;
-    const metrics = asObject(value?.[METRICS]);
-    if (metrics === undefined) return bits;
-    state.metrics = metrics;
-    return bits | FRAME_TERMINAL;
+    state.metrics = asObject(value?.[METRICS]) ?? state.metrics;
+    return isEnded(state) ? bits | FRAME_TERMINAL : bits;
   },
 
   finish(state: InvokeState, end: ResponseEnd): ParsedResponse {
-    const { input, metrics } = state;
+    const { input } = state;
     const response = models.finish(state.model, end);
     const error = nameBedrockError(response.error, input);
     if (error !== undefined) response.error = error;
-    // The metrics come with the last event.
-    if (metrics !== undefined) response.finished = true;
+    if (isEnded(state)) {
+      response.finished = true;
+      if (response.usage.source === "reported" && error === undefined) response.usage.complete = true;
+    }
     const requestId = asLabel(input.headers["x-amzn-requestid"]);
     if (requestId !== undefined) response.id ??= requestId;
     if (state.guarded) response.notes.push("guardrail_intervened");
@@ -101,6 +101,11 @@ export const bedrockInvokeParser: Parser<InvokeState> = {
     return response;
   },
 };
+
+/** The metrics come with the last event; a guardrail's word is the last, whatever the model had to say. */
+function isEnded({ metrics, guarded }: InvokeState): boolean {
+  return metrics !== undefined || guarded;
+}
 
 /** What the model's answer does not tell of usage and latency, Bedrock does: in its last event, or in headers. */
 function addMetrics(response: ParsedResponse, { input, metrics }: InvokeState, end: ResponseEnd): void {

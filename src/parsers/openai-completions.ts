@@ -24,6 +24,8 @@ import type { ResponseFold } from "./shared/response-fold.ts";
 interface CompletionsState {
   response: ResponseFold;
   choices: ChoiceFold;
+  /** Writer's chunks have neither a finish reason nor an end mark: the end of the wire is theirs. */
+  endsWithWire: boolean;
 }
 
 const contentFields: ReadonlySet<string> = new Set(["prompt", "suffix"]);
@@ -43,9 +45,11 @@ export const openaiCompletionsParser: Parser<CompletionsState> = {
   start: (input: ResponseInput): CompletionsState => ({
     response: createResponseFold(input),
     choices: createChoiceFold({ contentLimit: input.contentLimit }),
+    endsWithWire: false,
   }),
 
-  chunk({ response, choices }: CompletionsState, frame: Frame): number {
+  chunk(state: CompletionsState, frame: Frame): number {
+    const { response, choices } = state;
     const value = openFrame(response, frame);
     if (typeof value === "number") return value;
     foldHead(response, value);
@@ -56,11 +60,15 @@ export const openaiCompletionsParser: Parser<CompletionsState> = {
       if (choice !== undefined && foldCompletion(choices, choice, position)) bits |= FRAME_OUTPUT;
     }
     // Writer streams `{value: "…"}`.
-    if (frame.kind === "event" && choices.addText(0, "text", value["value"])) bits |= FRAME_OUTPUT;
+    if (frame.kind === "event" && choices.addText(0, "text", value["value"])) {
+      state.endsWithWire = true;
+      bits |= FRAME_OUTPUT;
+    }
     return response.ended || choices.isFinished() ? bits | FRAME_TERMINAL : bits;
   },
 
-  finish({ response, choices }: CompletionsState, end: ResponseEnd): ParsedResponse {
+  finish({ response, choices, endsWithWire }: CompletionsState, end: ResponseEnd): ParsedResponse {
+    if (endsWithWire && !end.interrupted) response.ended = true;
     const { request } = response.input;
     return finishChoices(response, choices, end, readOpenAiUsage(response.usage), { optIn: request });
   },

@@ -45,6 +45,21 @@ describe("usage that the model does not report", () => {
     expect(parsed.processingMs).toBe(408);
   });
 
+  it("is final once a guardrail has spoken, which is the last that comes", () => {
+    const parsed = parseFrames(bedrockInvokeParser, [
+      {
+        kind: "event",
+        value: {
+          outputText: "Blocked",
+          inputTextTokenCount: 6,
+          totalOutputTextTokenCount: 3,
+          "amazon-bedrock-guardrailAction": "INTERVENED",
+        },
+      },
+    ]);
+    expect(parsed).toMatchObject({ finished: true, usage: { complete: true, inputTokens: 6, outputTokens: 3 } });
+  });
+
   it("does not replace what the model reports", () => {
     const value = { generation: "Hi", prompt_token_count: 8, generation_token_count: 3, stop_reason: "stop" };
     expect(parseFrames(bedrockInvokeParser, [{ kind: "body", value }], { headers }).usage.inputTokens).toBe(8);

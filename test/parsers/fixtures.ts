@@ -9,6 +9,8 @@ export interface Expected {
   /** Default 200. */
   status?: number;
   headers?: Record<string, string>;
+  /** A stream without an end mark: it has ended when the wire has. */
+  endsWithWire?: true;
   request: ParsedRequest;
   /** `usage.raw` is compared only when it is given here. */
   response: ParsedResponse;

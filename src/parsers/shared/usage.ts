@@ -67,7 +67,7 @@ export function resolveUsage(situation: UsageSituation): Usage {
   if (situation.zeroMeansMissing !== false && situation.hasOutput && isAllZero(usage)) {
     return { ...missingUsage("zero_with_output"), raw: usage.raw };
   }
-  return end.interrupted && !finished ? { ...usage, complete: false } : usage;
+  return (end.interrupted || end.streaming) && !finished ? { ...usage, complete: false } : usage;
 }
 
 function findMissingReason(situation: UsageSituation): MissingReason {

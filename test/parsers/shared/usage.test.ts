@@ -82,5 +82,7 @@ describe("resolveUsage", () => {
       complete: false,
     });
     expect(resolveUsage({ ...whole, usage, end: cut, finished: true })).toMatchObject({ complete: true });
+    expect(resolveUsage({ ...whole, usage, end: stream, finished: false })).toMatchObject({ complete: false });
+    expect(resolveUsage({ ...whole, usage, finished: false })).toMatchObject({ complete: true });
   });
 });
