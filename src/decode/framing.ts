@@ -140,6 +140,7 @@ export function createFraming(options: FramingOptions): Framing {
       splitter?.end();
       binarySplitter?.end();
       const { kind } = framing;
+      if (kind !== undefined && isMismatch(kind, options.contentType)) sink.onNote("content_type_mismatch");
       if (kind === "binary") sink.onBinary(skipped + binaryBytes);
       else if ((kind === "json" || kind === "text") && !body.isEmpty()) sink.onBody(kind, body.peek(), body.tail());
     },
@@ -169,6 +170,14 @@ function chooseKind(bytes: Uint8Array, options: FramingOptions, final: boolean):
   if (text.startsWith(":") && declared !== "text") return "sse";
   if (declared === "ndjson" || declared === "json" || declared === "text") return declared;
   return looksBinary(bytes) ? "binary" : "text";
+}
+
+/** The content type names another framing than the one that was found. Where it names none, nothing was promised. */
+function isMismatch(found: FramingKind, contentType: string | undefined): boolean {
+  const type = mediaTypeOf(contentType);
+  const declared = kindOfMediaType(type);
+  if (declared === undefined || declared === found || type === "application/octet-stream") return false;
+  return !(declared === "json" && found === "json-array");
 }
 
 function mediaTypeOf(contentType: string | undefined): string {

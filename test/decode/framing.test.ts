@@ -222,3 +222,24 @@ describe("what comes out of a body", () => {
     expect(found).toEqual(['{"answer":42}']);
   });
 });
+
+describe("a content type that is not what came", () => {
+  const mismatch = ["content_type_mismatch"];
+  it.each<[string, string | Uint8Array, Given, string[]]>([
+    ["an event stream called JSON", SSE, { contentType: "application/json" }, mismatch],
+    ["an event stream called text", SSE, { contentType: "text/plain" }, mismatch],
+    ["JSON called an event stream", '{"a":1}', { contentType: "text/event-stream" }, mismatch],
+    ["JSON called HTML", '{"a":1}', { contentType: "text/html" }, mismatch],
+    ["lines called JSON", NDJSON, { contentType: "application/json" }, mismatch],
+    ["an event stream that begins with bare JSON", `{"a":1}\n${SSE}`, { contentType: "text/event-stream" }, []],
+    ["an event stream without a type", SSE, {}, []],
+    ["JSON called bytes", '{"a":1}', { contentType: "application/octet-stream" }, []],
+    ["JSON of a kind", '{"a":1}', { contentType: "application/problem+json" }, []],
+    ["an array that streams", '[{"a":1}]', { contentType: "application/json", mayBeJsonArray: true }, []],
+    ["nothing", "", { contentType: "text/event-stream" }, []],
+  ])("%s", (_name, body, given, notes) => {
+    const bytes = typeof body === "string" ? bytesOf(body) : body;
+    expect(run([bytes], given).notes).toEqual(notes);
+    expect(run(everyByte(bytes), given).notes).toEqual(notes);
+  });
+});
