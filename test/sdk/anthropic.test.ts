@@ -218,5 +218,6 @@ describe("@anthropic-ai/sdk", () => {
     provider: "anthropic",
     makeClient: (options) => new Anthropic({ apiKey: "not-a-key", maxRetries: 0, ...options }),
     behaviours,
+    modes: ["fetch", "install", "interceptor"],
   });
 });

@@ -4,8 +4,9 @@
  */
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
+import { Agent, getGlobalDispatcher, setGlobalDispatcher } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createTap } from "../../src/index.ts";
+import { createTap, type Tap } from "../../src/index.ts";
 import { type MockProviders, type ReceivedRequest, startMockProviders } from "../../src/testing/mock-providers.ts";
 import { compareCall } from "../../src/testing/mock/expect.ts";
 import type { ExpectedCall, MockProvider, MockReply } from "../../src/testing/mock/types.ts";
@@ -34,8 +35,14 @@ export interface Behaviour<Client> {
   runsOn?: boolean;
 }
 
-/** `fetch`: the client is given `tap.fetch`. `install`: it is given nothing. */
-export type Mode = "fetch" | "install";
+/** `fetch`: the client is given `tap.fetch`. In the other modes it is given nothing. */
+export type Mode = "fetch" | "install" | "interceptor";
+
+const MODE_TITLES: Readonly<Record<Mode, string>> = {
+  fetch: "tap.fetch",
+  install: "tap.install()",
+  interceptor: "setGlobalDispatcher(new Agent().compose(tap.interceptor))",
+};
 
 export interface Seen {
   value?: unknown;
@@ -62,7 +69,7 @@ export function describeDifferential<Client>(options: DifferentialOptions<Client
   afterAll(() => mock.close());
 
   for (const mode of options.modes ?? ["fetch", "install"]) {
-    describe(`through ${mode === "fetch" ? "tap.fetch" : "tap.install()"}`, () => {
+    describe(`through ${MODE_TITLES[mode]}`, () => {
       for (const behaviour of options.behaviours) {
         it(behaviour.name, () => runDifferential(mock, mode, behaviour, options));
       }
@@ -88,16 +95,10 @@ async function runDifferential<Client>(
     return { seen, requests };
   };
 
-  const bare = await run();
+  const bare = await withMode(mode, undefined, run);
   const sink = collectCalls();
   const tap = createTap({ hosts: mock.hosts, ...options.tapOptions, sinks: [sink.sink] });
-  const restore = mode === "install" ? tap.install() : undefined;
-  let tapped;
-  try {
-    tapped = await run(mode === "fetch" ? tap.fetch : undefined);
-  } finally {
-    restore?.();
-  }
+  const tapped = await withMode(mode, tap, run);
   await tap.flush();
   for (let turn = 0; behaviour.runsOn === true && sink.calls.length === 0 && turn < 100; turn++) {
     await delay(20);
@@ -123,6 +124,32 @@ async function runDifferential<Client>(
   behaviour.check?.(sink.calls, tapped.seen);
   if (behaviour.timed) expectFirstToken(sink.calls[0], firstTokenMs, tapped.requests[0]);
   expect(stats).toMatchObject({ recorded: inference.length, inFlight: 0, errors: {} });
+}
+
+/** Runs bare (without a tap) or tapped, and leaves everything as it was. */
+async function withMode<Result>(
+  mode: Mode,
+  tap: Tap | undefined,
+  run: (fetch?: Fetch) => Promise<Result>,
+): Promise<Result> {
+  if (mode === "fetch") return run(tap?.fetch);
+  if (mode === "install") {
+    const restore = tap?.install();
+    try {
+      return await run();
+    } finally {
+      restore?.();
+    }
+  }
+  const before = getGlobalDispatcher();
+  const agent = new Agent();
+  setGlobalDispatcher(tap ? agent.compose(tap.interceptor) : agent);
+  try {
+    return await run();
+  } finally {
+    setGlobalDispatcher(before);
+    await agent.destroy();
+  }
 }
 
 async function withExpected(

@@ -269,5 +269,6 @@ describe("openai", () => {
     provider: "openai",
     makeClient: (options) => new OpenAI({ apiKey: "sk-not-a-key", maxRetries: 0, ...options }),
     behaviours,
+    modes: ["fetch", "install", "interceptor"],
   });
 });
