@@ -7,6 +7,8 @@ export interface Flow {
   context?: RunContext;
   /** This is the tap's own traffic, or a callback of the user that the tap runs: never tapped. */
   isSuppressed?: boolean;
+  /** A sink is sending: its sockets must not keep the process alive. */
+  isBackground?: boolean;
   /** The call that is being made right now, for taps further down the same call. */
   marker?: CallMarker | undefined;
   /** What a call made with a Request waits for: the global dispatcher tells when it is reached. */

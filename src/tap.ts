@@ -1,5 +1,6 @@
 /** The composition root: the only file that knows all rooms. */
 import { defer, onProcessEnd, warn } from "#platform";
+import { createBackground } from "./background.ts";
 import { getFlowStore, mergeContext } from "./context.ts";
 import { createCounters, increase, readStats } from "./counters.ts";
 import { createEmitter, type TapEvents } from "./emitter.ts";
@@ -7,6 +8,7 @@ import { createCostCalculator } from "./enrich/cost.ts";
 import { createLinker } from "./enrich/link.ts";
 import { toMetadata } from "./enrich/privacy.ts";
 import { TapError, type TapErrorCode } from "./errors.ts";
+import { createCallEnder } from "./interceptor/abandoned-body.ts";
 import { type Dispatch, tapDispatch } from "./interceptor/dispatcher.ts";
 import { addNote } from "./interceptor/exchange.ts";
 import { createTappedFetch, type Fetch } from "./interceptor/fetch.ts";
@@ -18,6 +20,7 @@ import { createRouter, hasCallShape } from "./interceptor/route.ts";
 import { checkOptions, DEFAULT_LIMITS } from "./options.ts";
 import { waitFor } from "./pipeline/deadline.ts";
 import { createDelivery, type Delivery } from "./pipeline/delivery.ts";
+import { createExitHooks } from "./pipeline/process-end.ts";
 import { createQueue } from "./pipeline/queue.ts";
 import { createRecorder } from "./record-call.ts";
 import type { FlushReport, FlushResult, RunContext, Sink, TapOptions, TapRecord, TapStats } from "./types.ts";
@@ -56,8 +59,6 @@ export interface Tap {
 }
 
 const FLUSH_TIMEOUT_MS = 10_000;
-/** A script that ends by itself is not held up longer than this. */
-const EXIT_TIMEOUT_MS = 5_000;
 
 /**
  * Makes a tap. Changes nothing global until `install()` is called.
@@ -81,6 +82,7 @@ export function createTap(options: TapOptions = {}): Tap {
   if (options.onError !== undefined) emitter.on("error", options.onError);
 
   const runSuppressed = <Result>(run: () => Result): Result => flow.run({ isSuppressed: true }, run);
+  const runInBackground = createBackground(flow);
 
   /** Never inside the app's call, and never in a circle. */
   function emitError(code: TapErrorCode, message: string, cause: unknown): void {
@@ -104,7 +106,7 @@ export function createTap(options: TapOptions = {}): Tap {
     delivery: createDelivery({
       sink: withName(sink, name),
       maxRecords: limits.queueExchanges,
-      runSuppressed,
+      runInBackground,
       onError(error, code) {
         increase(counters.errors, `sink:${name}`);
         emitError(code, `llm-tap: the sink ${name} failed`, error);
@@ -158,6 +160,7 @@ export function createTap(options: TapOptions = {}): Tap {
     }
   }
 
+  const calls = createCallEnder(() => observer, queue.listRunning);
   let hasReportedSigned = false;
   const observer: Observer = createObserver({
     router,
@@ -166,7 +169,10 @@ export function createTap(options: TapOptions = {}): Tap {
     exchangeBytes: limits.exchangeBytes,
     admit(exchange) {
       counters.seen += 1;
-      if (queue.admit(exchange)) return true;
+      if (queue.admit(exchange)) {
+        calls.watch();
+        return true;
+      }
       increase(counters.dropped, "queue_full");
       return false;
     },
@@ -201,37 +207,47 @@ export function createTap(options: TapOptions = {}): Tap {
     }
   }
 
+  /** Reads all that has ended so far. */
+  async function drain(): Promise<void> {
+    if (tracksCost) await cost.ready();
+    await queue.drain();
+  }
+
   async function flush({ timeoutMs = FLUSH_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<FlushResult> {
     const deadline = performance.now() + timeoutMs;
-    if (tracksCost) await cost.ready();
-    await waitFor(queue.drain(), timeoutMs);
+    await calls.endAbandoned(deadline);
+    await waitFor(drain(), timeoutMs);
     await Promise.all(deliveries.map(({ delivery }) => delivery.flush(deadline)));
     return sumReports(deliveries.map(({ delivery }) => delivery));
   }
 
-  /** `beforeExit` comes again after each piece of work: a sink that is down must not keep the process for ever. */
-  let seenAtExit = -1;
-  const unhook = onProcessEnd({
-    beforeExit() {
-      if (seenAtExit === counters.seen) return;
-      seenAtExit = counters.seen;
-      const hasPending = deliveries.some(({ delivery }) => delivery.report().pending > 0);
-      if (queue.hasWork() || hasPending) flush({ timeoutMs: EXIT_TIMEOUT_MS }).catch(() => {});
-    },
-    exit() {
-      queue.drainSync((exchange) => {
-        addNote(exchange, "process_exit");
-        observer.fail(exchange, undefined, true);
-      });
-      for (const { delivery } of deliveries) delivery.writeSync();
-    },
-  });
+  const unhook = onProcessEnd(
+    createExitHooks({
+      queue,
+      deliveries: deliveries.map(({ delivery }) => delivery),
+      drain,
+      endRunning: () =>
+        queue.drainSync((exchange) => {
+          addNote(exchange, "process_exit");
+          observer.fail(exchange, undefined, true);
+        }),
+      flush,
+      countSeen: () => counters.seen,
+      onLoss(name, count) {
+        const message = `llm-tap: the process has ended before ${count} record(s) were delivered to ${name}`;
+        // At once: there is no later.
+        runSuppressed(() => emitter.emit("error", new TapError("sink_failed", message)));
+      },
+    }),
+  );
 
   let closing: Promise<FlushResult> | undefined;
   async function closeAll(timeoutMs: number): Promise<FlushResult> {
     for (const restore of restores) restore();
     restores.clear();
     observer.isClosed = true;
+    calls.endAll("tap_closed");
+    calls.stop();
     const result = await flush({ timeoutMs });
     const deadline = performance.now() + timeoutMs;
     await Promise.all(deliveries.map(({ delivery }) => delivery.close(deadline)));

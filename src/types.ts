@@ -584,6 +584,7 @@ export interface Exchange {
   decoded: boolean;
   headersTime: number;
   firstByteTime: number;
+  lastByteTime: number;
   responseBytes: number;
   chunkCount: number;
   /** Bytes that the pipeline has not taken yet: blocks of our own, the last one still filling. */
@@ -593,6 +594,8 @@ export interface Exchange {
   pendingBytes: number;
   /** For each chunk that is pending: its size and its time, alternating. */
   marks: number[];
+  /** The body that the app reads, where it is undici's own: one that nobody reads any more never ends by itself. */
+  body: WeakRef<ReadableStream> | undefined;
   /** In the pipeline's list of exchanges with something new. */
   isDirty: boolean;
   isEnded: boolean;

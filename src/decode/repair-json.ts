@@ -1,4 +1,5 @@
 /** JSON that is not all there: closed where the wire ended, or joined over a gap in its middle. */
+import { parseBoundedJson } from "./bounded-json.ts";
 
 /** Facts that may stand at the root of a large body behind its content. */
 const TAIL_KEYS = [
@@ -196,7 +197,7 @@ function close(text: string, open: readonly string[], depth: number): RepairedJs
 
 function parse(text: string): RepairedJson | undefined {
   try {
-    return { value: JSON.parse(text) as unknown };
+    return { value: parseBoundedJson(text) };
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
 /** Reads a request body into the value that parsers take: JSON, the fields of a form, or nothing. */
+import { parseBoundedJson } from "./bounded-json.ts";
 import { recoverLargeJson, repairTruncatedJson } from "./repair-json.ts";
 
 export interface ParsedBody {
@@ -58,7 +59,9 @@ function toText(body: string | Uint8Array): string {
 
 function readJson(text: string, type: string, { truncated, tail }: RequestBodyOptions): ParsedBody {
   try {
-    return { value: JSON.parse(text) as unknown, notes: [] };
+    const notes: string[] = [];
+    const value = parseBoundedJson(text, () => notes.push("request_json_too_deep"));
+    return { value, notes };
   } catch {
     if (truncated === true && /^\s*[{[]/.test(text)) {
       const value = tail === undefined ? repairTruncatedJson(text)?.value : recoverLargeJson(text, toText(tail));

@@ -62,9 +62,8 @@ function planDispatch(
   given: DispatchOptions,
   handler: Handler,
 ): Plan | undefined {
-  if (observer.isClosed) return undefined;
   const isOurs = hasOverrides(given.headers);
-  const interest = observer.findInterest(originOf(given), sniffs);
+  const interest = observer.isClosed ? undefined : observer.findInterest(originOf(given), sniffs);
   if (interest === undefined && !isOurs) return undefined;
   const stripped = isOurs ? stripOverrides(observer, given) : undefined;
   const options = stripped?.options ?? given;

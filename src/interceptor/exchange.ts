@@ -45,6 +45,7 @@ export function createExchange(start: ExchangeStart): Exchange {
     decoded: false,
     headersTime: 0,
     firstByteTime: 0,
+    lastByteTime: 0,
     responseBytes: 0,
     chunkCount: 0,
     blocks: [],
@@ -52,6 +53,7 @@ export function createExchange(start: ExchangeStart): Exchange {
     blockUsed: 0,
     pendingBytes: 0,
     marks: [],
+    body: undefined,
     isDirty: false,
     isEnded: false,
     endTime: 0,
@@ -86,6 +88,7 @@ export function noteResponseChunk(exchange: Exchange, chunk: Uint8Array): void {
   const now = performance.now();
   const size = chunk.byteLength;
   if (exchange.chunkCount === 0) exchange.firstByteTime = now;
+  exchange.lastByteTime = now;
   exchange.chunkCount += 1;
   exchange.responseBytes += size;
   exchange.pendingBytes += size;

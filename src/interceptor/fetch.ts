@@ -62,7 +62,7 @@ export function createTappedFetch(options: FetchTapOptions): Fetch {
     const original = findFetch();
     let plan: PlannedCall | undefined;
     try {
-      plan = observer.isClosed ? undefined : planCall(options, given[0], given[1]);
+      plan = planCall(options, given[0], given[1]);
     } catch (error) {
       observer.report("interceptor", error);
     }
@@ -79,8 +79,12 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
 
   function settle(response: Response): Response {
     leaveFlow(flow);
-    if (state.isAttached) return response;
     try {
+      if (state.isAttached) {
+        const { body } = response;
+        if (body !== null && !exchange.isEnded) exchange.body = new WeakRef(body);
+        return response;
+      }
       return tapResponse(observer, exchange, response);
     } catch (error) {
       observer.report("interceptor", error);
@@ -134,7 +138,8 @@ function planCall(
   const line = readRequestLine(input, init);
   if (line === undefined) return undefined;
   const isOurs = hasOverrides(line.headers);
-  const interest = observer.findInterest(line.origin, sniffs);
+  // After `close()` the headers that are ours still must not leave.
+  const interest = observer.isClosed ? undefined : observer.findInterest(line.origin, sniffs);
   if (interest === undefined && !isOurs) return undefined;
   const plan: PlannedCall = { input, init, exchange: undefined, flow: undefined, state: undefined };
   let overrides: CallMarker["overrides"];

@@ -2,6 +2,7 @@
  * One exchange, from decoded bytes to what its parser makes of them: framing, JSON, the fold, and when the first token
  * came. Never throws; what is odd becomes a note.
  */
+import { parseBoundedJson } from "../decode/bounded-json.ts";
 import { createFraming, type FramingSink } from "../decode/framing.ts";
 import { recoverLargeJson, repairTruncatedJson } from "../decode/repair-json.ts";
 import type { ParsedBody } from "../decode/request-body.ts";
@@ -121,10 +122,12 @@ export function createAssembly(options: AssemblyOptions): Assembly {
     return guard(0, () => parser.chunk(state, frame));
   }
 
+  const noteTooDeep = (): void => void notes.add("json_too_deep");
+
   const sink: FramingSink = {
     onEvent(text, name) {
       if (closed) return;
-      const frame = readEvent(text, name);
+      const frame = readEvent(text, name, noteTooDeep);
       if (frame === undefined) notes.add(cutOff ? "truncated_event" : "invalid_event_json");
       if (frame === undefined && cutOff) return;
       const bits = fold(frame ?? eventText(text, name));
@@ -138,7 +141,7 @@ export function createAssembly(options: AssemblyOptions): Assembly {
         fold({ kind: "text", text });
         return;
       }
-      const value = tail === undefined ? readBody(text, notes) : recoverLargeJson(text, tail);
+      const value = tail === undefined ? readBody(text, notes, noteTooDeep) : recoverLargeJson(text, tail);
       fold(value === undefined ? { kind: "text", text } : { kind: "body", value });
     },
     onBinary(bytes) {
@@ -203,11 +206,11 @@ export function createAssembly(options: AssemblyOptions): Assembly {
 }
 
 /** Scalars stay text: a stream of plain text has events like `42` and `null`. `undefined`: JSON that does not parse. */
-function readEvent(text: string, name: string | undefined): Frame | undefined {
+function readEvent(text: string, name: string | undefined, onTooDeep: () => void): Frame | undefined {
   const first = text.trimStart().charCodeAt(0);
   if ((first !== 0x7b && first !== 0x5b) || text.startsWith("[DONE]")) return eventText(text, name);
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseBoundedJson(text, onTooDeep);
     return name === undefined ? { kind: "event", value } : { kind: "event", value, name };
   } catch {
     return undefined;
@@ -218,9 +221,9 @@ function eventText(text: string, name: string | undefined): Frame {
   return name === undefined ? { kind: "event-text", text } : { kind: "event-text", text, name };
 }
 
-function readBody(text: string, notes: Set<string>): unknown {
+function readBody(text: string, notes: Set<string>, onTooDeep: () => void): unknown {
   try {
-    return JSON.parse(text);
+    return parseBoundedJson(text, onTooDeep);
   } catch {
     const repaired = /^\s*[{[]/.test(text) ? repairTruncatedJson(text) : undefined;
     notes.add(repaired === undefined ? "invalid_json" : "truncated_json");

@@ -1,5 +1,6 @@
 /** Hands records to one sink: in batches, one at a time, again when it says so, and counted truthfully. */
 import { setTimer, type Timer } from "#platform";
+import type { RunInBackground } from "../background.ts";
 import { sleep, waitFor } from "./deadline.ts";
 import type { DeliveryResult, FlushReport, Sink, TapRecord, WriteResult } from "../types.ts";
 
@@ -7,8 +8,8 @@ export interface DeliveryOptions {
   sink: Sink;
   /** Records that may wait. */
   maxRecords: number;
-  /** Runs what is the sink's own, so that its traffic is not tapped. */
-  runSuppressed: <Result>(run: () => Result) => Result;
+  /** Runs what is the sink's own, so that its traffic is not tapped and does not keep the process alive. */
+  runInBackground: RunInBackground;
   onError(error: unknown, code: "sink_failed" | "sink_rejected"): void;
 }
 
@@ -17,6 +18,8 @@ export interface Delivery {
   push(record: TapRecord): void;
   /** Sends all that waits, without regard to back-off, until `deadline` (of `performance.now()`). */
   flush(deadline: number): Promise<void>;
+  /** Tells a write that is under way to stop; what it held is pending again. For the end of the process. */
+  abandon(): void;
   /** For what is pending when the process exits. */
   writeSync(): void;
   close(deadline: number): Promise<void>;
@@ -29,11 +32,12 @@ const LONGEST_BACK_OFF_MS = 30_000;
 /** After this a write is told to stop, and what it held is given again. */
 const WRITE_TIMEOUT_MS = 60_000;
 
-export function createDelivery({ sink, maxRecords, runSuppressed, onError }: DeliveryOptions): Delivery {
+export function createDelivery({ sink, maxRecords, runInBackground, onError }: DeliveryOptions): Delivery {
   let queue: TapRecord[] = [];
   let batch: readonly TapRecord[] = [];
   let writing: Promise<void> | undefined;
   let isAccepted = false;
+  let controller: AbortController | undefined;
   let timer: Timer | undefined;
   let failures = 0;
   const counts = { delivered: 0, dropped: 0, unknown: 0 };
@@ -97,20 +101,17 @@ export function createDelivery({ sink, maxRecords, runSuppressed, onError }: Del
 
   /** Never rejects, never hangs. */
   async function attempt(records: readonly TapRecord[]): Promise<WriteResult> {
-    const controller = new AbortController();
+    const { signal } = (controller = new AbortController());
     let limit: Timer | undefined;
     const allAgain = { results: records.map(() => "retry" as const) };
     const timeout = new Promise<WriteResult>((resolve) => {
       limit = setTimer(() => {
-        controller.abort();
+        controller?.abort();
         resolve(allAgain);
       }, WRITE_TIMEOUT_MS);
     });
     try {
-      const result = await Promise.race([
-        runSuppressed(() => sink.write(records, { signal: controller.signal })),
-        timeout,
-      ]);
+      const result = await Promise.race([runInBackground(() => sink.write(records, { signal })), timeout]);
       if (Array.isArray((result as WriteResult | undefined)?.results)) return result;
       onError(new TypeError(`${sink.name}.write must resolve to { results: [...] }`), "sink_failed");
       return { results: records.map(() => "unknown" as const) };
@@ -143,7 +144,7 @@ export function createDelivery({ sink, maxRecords, runSuppressed, onError }: Del
 
   async function guard(run: () => Promise<void>, deadline: number, onTimeout?: () => void): Promise<void> {
     try {
-      if (!(await waitFor(runSuppressed(run), deadline - performance.now()))) onTimeout?.();
+      if (!(await waitFor(runInBackground(run), deadline - performance.now()))) onTimeout?.();
     } catch (error) {
       onError(error, "sink_failed");
     }
@@ -153,6 +154,7 @@ export function createDelivery({ sink, maxRecords, runSuppressed, onError }: Del
     name: sink.name,
     push,
     flush,
+    abandon: () => controller?.abort(),
     writeSync() {
       if (sink.writeSync === undefined) return;
       const rest = isAccepted ? queue : [...batch, ...queue];

@@ -27,6 +27,8 @@ export interface Queue {
   drain(): Promise<void>;
   /** The same without waiting; what needs waiting is ended as it is. Ends running exchanges too. */
   drainSync(end: (exchange: Exchange) => void): void;
+  /** Exchanges that have not ended. */
+  listRunning(): Exchange[];
   /** Something has come that was not read yet. */
   hasWork(): boolean;
   /** Exchanges that are running or waiting. */
@@ -207,6 +209,7 @@ export function createQueue(options: QueueOptions): Queue {
     },
     drain,
     drainSync,
+    listRunning: () => [...jobs.keys()].filter((exchange) => !exchange.isEnded),
     hasWork: () => dirty.length > 0 || [...jobs.values()].some((job) => job.busy !== undefined),
     get size() {
       return jobs.size;

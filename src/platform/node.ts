@@ -1,11 +1,14 @@
 /** Node: AsyncLocalStorage, zlib, crypto, exit hooks. The only file of the core that names Node's built-ins. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import * as zlib from "node:zlib";
 import { MAX_WRITE_OUTPUT } from "./platform.ts";
-import type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
+import type { Decompressor, FlowStore, MediaDigest, Timer } from "./platform.ts";
 
+export { releaseSockets } from "./background.ts";
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
+export { onProcessEnd } from "./process-end.ts";
 
 export function createFlowStore<Value>(): FlowStore<Value> {
   const storage = new AsyncLocalStorage<Value>();
@@ -93,20 +96,31 @@ export function setTimer(run: () => void, milliseconds: number): Timer {
   return { cancel: () => clearTimeout(timer) };
 }
 
-/** @returns a function that takes the hooks off again */
-export function onProcessEnd(hooks: ExitHooks): () => void {
-  process.on("beforeExit", hooks.beforeExit);
-  process.on("exit", hooks.exit);
-  return () => {
-    process.off("beforeExit", hooks.beforeExit);
-    process.off("exit", hooks.exit);
-  };
-}
+let warningsUnderWay = 0;
+const ignore = (): void => undefined;
 
-/** One line for the operator. */
+/** One line for the operator. That nobody reads stderr any more never reaches the app. */
 export function warn(line: string): void {
-  process.stderr.write(`${line}\n`);
+  const { stderr } = process;
+  // A broken pipe is emitted as well as passed to the callback; without a listener it would end the process.
+  if (warningsUnderWay === 0) stderr.on("error", ignore);
+  warningsUnderWay += 1;
+  const settle = (): void => {
+    warningsUnderWay -= 1;
+    if (warningsUnderWay === 0) stderr.off("error", ignore);
+  };
+  try {
+    // The event comes right after the callback.
+    stderr.write(`${line}\n`, () => defer(settle));
+  } catch {
+    settle();
+  }
 }
 
 /** Major version of the undici behind the built-in fetch; it decides which global dispatcher symbol that fetch reads. */
 export const builtInUndiciMajor: number | undefined = Number.parseInt(process.versions.undici ?? "", 10) || undefined;
+
+/** Something was read from the stream, or it was cancelled. */
+export function isDisturbed(stream: ReadableStream): boolean {
+  return Readable.isDisturbed(stream as unknown as Readable);
+}

@@ -28,10 +28,14 @@ export interface Timer {
   cancel(): void;
 }
 
-/** Called when the process is about to end. */
+/** What a tap does when the process is about to end. */
 export interface ExitHooks {
   /** The event loop has run dry; asynchronous work is still possible. */
   beforeExit(): void;
   /** Last call: only synchronous work counts. */
   exit(): void;
+  /** Ends what is running and sends all there is, for `timeoutMs` at most. `undefined`: there is nothing. */
+  shutDown(timeoutMs: number): Promise<void> | undefined;
+  /** A call is running, or a record is not delivered. */
+  isBusy(): boolean;
 }

@@ -98,9 +98,19 @@ export function onProcessEnd(_hooks: ExitHooks): () => void {
   return () => {};
 }
 
+/** No sockets to be seen here. */
+export function releaseSockets(_isBackground: () => boolean): () => void {
+  return () => {};
+}
+
 export function warn(line: string): void {
   console.warn(line);
 }
 
 /** No undici here: responses are tapped at the body. */
 export const builtInUndiciMajor: number | undefined = undefined;
+
+/** Not to be seen here: an abandoned body is recorded when its call ends, or not at all. */
+export function isDisturbed(_stream: ReadableStream): boolean {
+  return false;
+}

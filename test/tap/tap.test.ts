@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Agent, request } from "undici";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { LlmCall, Sink, TapOptions, TapStats } from "../../src/index.ts";
@@ -353,5 +355,62 @@ describe("sinks that fail", () => {
     expect(memory.calls).toHaveLength(1);
     await other.close();
     await tap.close();
+  });
+});
+
+describe("what an app leaves behind", () => {
+  /** An SDK that only releases its reader neither cancels nor aborts. */
+  async function readAndRelease(fetch: typeof globalThis.fetch, size: number): Promise<void> {
+    const answer = createServer((_request, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      const event = `data: ${JSON.stringify({ model: "m", choices: [{ index: 0, delta: { content: "x".repeat(1000) } }] })}\n\n`;
+      response.write(event.repeat(size));
+      response.end("data: [DONE]\n\n");
+    });
+    await new Promise<void>((resolve) => {
+      answer.listen(0, "127.0.0.1", resolve);
+    });
+    const { port } = answer.address() as AddressInfo;
+    const { body } = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, chatRequest({ stream: true }));
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    reader.releaseLock();
+    answer.close();
+    closers.push(() => answer.closeAllConnections());
+  }
+  const closers: (() => void)[] = [];
+  afterEach(() => {
+    for (const close of closers.splice(0)) close();
+  });
+
+  it("records a long stream that was let go as cancelled, and a short one that came whole as success", async () => {
+    const { sink, tap } = makeTap();
+    await readAndRelease(tap.fetch, 5_000);
+    await readAndRelease(tap.fetch, 1);
+    await tap.flush();
+    const [long, short] = sink.calls.toSorted((a, b) => (b.response?.bytes ?? 0) - (a.response?.bytes ?? 0));
+    expect(long).toMatchObject({ outcome: "cancelled", error: { kind: "abort" } });
+    expect(long?.capture.notes).toContain("body_abandoned");
+    expect(short).toMatchObject({ outcome: "success" });
+    expectBalanced(tap.stats());
+    await tap.close();
+  });
+
+  it("removes override headers after close() too", async () => {
+    const { tap } = makeTap();
+    await tap.close();
+    await chat(tap.fetch, undefined, chatRequest({}, { "x-llm-tap-user-id": "u-1" }));
+    expect(server.requests[0]?.headers).not.toHaveProperty("x-llm-tap-user-id");
+  });
+
+  it("records what is running when the tap is closed", async () => {
+    const { sink, tap } = makeTap();
+    const response = await tap.fetch(`${server.origin}/v1/chat/completions`, chatRequest());
+    const second = tap.wrapFetch(() => new Promise<Response>(() => {}));
+    void second(`${server.origin}/v1/chat/completions`, chatRequest());
+    await response.text();
+    await tap.close();
+    expect(sink.calls.map(({ outcome }) => outcome).toSorted()).toEqual(["cancelled", "success"]);
+    expect(tap.stats().inFlight).toBe(0);
   });
 });

@@ -1,0 +1,56 @@
+/**
+ * JSON from the wire, never nested deeper than what comes after can walk: parsers, the privacy gate and sinks recurse,
+ * and 100,000 brackets would overflow their stack.
+ */
+
+/** Levels of objects and arrays that are kept. JSON schemas of large tools have about 30. */
+export const MAX_JSON_DEPTH = 200;
+/** Stands where something deeper was. */
+export const TOO_DEEP = "[too deep]";
+
+/**
+ * Parses JSON and cuts off what is nested too deep.
+ * @param onTooDeep Called when something was cut off.
+ * @throws SyntaxError
+ */
+export function parseBoundedJson(text: string, onTooDeep?: () => void): unknown {
+  const value: unknown = JSON.parse(text);
+  // Each level takes two brackets: a short text cannot be deep.
+  if (text.length > 2 * MAX_JSON_DEPTH && limitDepth(value)) onTooDeep?.();
+  return value;
+}
+
+/**
+ * Replaces everything below 200 levels, in place. Level by level, without recursion.
+ * @returns whether there was anything
+ */
+function limitDepth(value: unknown): boolean {
+  let level: object[] = isContainer(value) ? [value] : [];
+  for (let depth = 1; depth < MAX_JSON_DEPTH && level.length > 0; depth += 1) {
+    const next: object[] = [];
+    for (const container of level) collectContainers(container, next);
+    level = next;
+  }
+  let isCut = false;
+  for (const container of level) isCut = replaceContainers(container as Record<string, unknown>) || isCut;
+  return isCut;
+}
+
+function collectContainers(container: object, found: object[]): void {
+  const items: readonly unknown[] = Array.isArray(container) ? container : Object.values(container);
+  for (const item of items) if (isContainer(item)) found.push(item);
+}
+
+function replaceContainers(container: Record<string, unknown>): boolean {
+  let isCut = false;
+  for (const key of Object.keys(container)) {
+    if (!isContainer(container[key])) continue;
+    container[key] = TOO_DEEP;
+    isCut = true;
+  }
+  return isCut;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
