@@ -1,0 +1,100 @@
+/** Bodies as an OpenAI-compatible server sends them. Made here, so that no recording is needed. */
+
+const WORDS =
+  "the tap hears each call while its bytes flow by and never holds one back so that an app runs as it would without".split(
+    " ",
+  );
+
+/** Plain words, the same for the same seed. */
+export function makeText(length, seed = 1) {
+  let state = seed;
+  const words = [];
+  for (let size = 0; size < length;) {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    const word = WORDS[state % WORDS.length];
+    words.push(word);
+    size += word.length + 1;
+  }
+  return words.join(" ").slice(0, length);
+}
+
+export function makeChatRequest({ length = 600, stream = false, model = "gpt-4.1-mini" } = {}) {
+  return {
+    model,
+    temperature: 0.2,
+    messages: [
+      { role: "system", content: "You are a helpful assistant." },
+      { role: "user", content: makeText(length, 7) },
+    ],
+    ...(stream && { stream: true, stream_options: { include_usage: true } }),
+  };
+}
+
+const usage = {
+  prompt_tokens: 120,
+  completion_tokens: 320,
+  total_tokens: 440,
+  prompt_tokens_details: { cached_tokens: 64, audio_tokens: 0 },
+  completion_tokens_details: { reasoning_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
+};
+
+/** @param bytes about how long the body is */
+export function makeChatResponse({ bytes = 2048, model = "gpt-4.1-mini-2025-04-14" } = {}) {
+  const answer = (content) => ({
+    id: "chatcmpl-bench-1",
+    object: "chat.completion",
+    created: 1760000000,
+    model,
+    choices: [{ index: 0, message: { role: "assistant", content, refusal: null }, logprobs: null, finish_reason: "stop" }],
+    usage,
+    service_tier: "default",
+    system_fingerprint: "fp_bench",
+  });
+  const rest = JSON.stringify(answer("")).length;
+  return JSON.stringify(answer(makeText(Math.max(1, bytes - rest), 3)));
+}
+
+/** @returns the events of a stream, `[DONE]` included */
+export function makeChatChunks({ count = 200, model = "gpt-4.1-mini-2025-04-14" } = {}) {
+  const event = (choices, more = {}) =>
+    `data: ${JSON.stringify({ id: "chatcmpl-bench-2", object: "chat.completion.chunk", created: 1760000000, model, service_tier: "default", system_fingerprint: "fp_bench", choices, ...more })}\n\n`;
+  const choice = (delta, finish = null) => [{ index: 0, delta, logprobs: null, finish_reason: finish }];
+  const events = [event(choice({ role: "assistant", content: "", refusal: null }))];
+  for (let index = 0; index < count - 4; index += 1) {
+    events.push(event(choice({ content: ` ${WORDS[index % WORDS.length]}` })));
+  }
+  events.push(event(choice({}, "stop")), event([], { usage }), "data: [DONE]\n\n");
+  return events;
+}
+
+/** An image as base64, in the body of an answer. @param bytes of the whole body */
+export function makeImageResponse(bytes) {
+  const data = Buffer.alloc(Math.floor((bytes * 3) / 4));
+  for (let index = 0, state = 1; index < data.length; index += 4) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    data.writeUInt32LE(state, Math.min(index, data.length - 4));
+  }
+  return JSON.stringify({
+    created: 1760000000,
+    data: [{ b64_json: data.toString("base64") }],
+    usage: { input_tokens: 50, output_tokens: 4160, total_tokens: 4210 },
+  });
+}
+
+export function makeEmbeddingsResponse({ count = 2048, dimensions = 3072 } = {}) {
+  let state = 5;
+  const data = Array.from({ length: count }, (_, index) => ({
+    object: "embedding",
+    index,
+    embedding: Array.from({ length: dimensions }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Number((state / 2 ** 32 - 0.5).toFixed(8));
+    }),
+  }));
+  return JSON.stringify({
+    object: "list",
+    data,
+    model: "text-embedding-3-large",
+    usage: { prompt_tokens: 8192, total_tokens: 8192 },
+  });
+}
