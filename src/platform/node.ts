@@ -1,6 +1,6 @@
 /** Node: AsyncLocalStorage, zlib, crypto, exit hooks. The only file of the core that names Node's built-ins. */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { createHash } from "node:crypto";
+import { createHash, createHmac, randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import * as zlib from "node:zlib";
 import { MAX_WRITE_OUTPUT } from "./platform.ts";
@@ -78,6 +78,12 @@ export function createDecompressor(encoding: string): Decompressor | undefined {
 export function digestMedia(base64: string): MediaDigest {
   const bytes = Buffer.from(base64, "base64");
   return { bytes: bytes.byteLength, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+/** @returns a keyed hash (HMAC with SHA-256); its key is random, and nobody can read it */
+export function createKeyedHash(): (text: string) => string {
+  const key = randomBytes(32);
+  return (text) => createHmac("sha256", key).update(text).digest("base64url");
 }
 
 /** Calls back in the next turn of the event loop, without keeping the process alive. */

@@ -1,5 +1,6 @@
 /** Edge runtimes and browsers: web APIs only. What a runtime lacks is absent, not imitated. */
 import { MAX_WRITE_OUTPUT } from "./platform.ts";
+import { createHmac } from "./web-hmac.ts";
 import type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
 
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
@@ -82,6 +83,11 @@ async function drain(readable: ReadableStream<Uint8Array>, onChunk: (chunk: Uint
 export function digestMedia(base64: string): MediaDigest {
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
   return { bytes: Math.max(0, Math.floor((base64.length * 3) / 4) - padding), sha256: "" };
+}
+
+/** @returns a keyed hash (HMAC with SHA-256); its key is random, and nobody can read it */
+export function createKeyedHash(): (text: string) => string {
+  return createHmac(crypto.getRandomValues(new Uint8Array(32)));
 }
 
 export function defer(run: () => void): void {

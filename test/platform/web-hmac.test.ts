@@ -1,0 +1,30 @@
+import { createHmac as createNodeHmac } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { createKeyedHash } from "../../src/platform/node.ts";
+import { createHmac } from "../../src/platform/web-hmac.ts";
+import { createKeyedHash as createWebHash } from "../../src/platform/web.ts";
+
+describe("the web platform's HMAC", () => {
+  it("is that of Node at every length around the block size", () => {
+    const key = crypto.getRandomValues(new Uint8Array(32));
+    const hash = createHmac(key);
+    for (let length = 0; length < 300; length += 1) {
+      const text = "aé🚀".repeat(length).slice(0, length);
+      expect(hash(text), `${length}`).toBe(createNodeHmac("sha256", key).update(text).digest("hex"));
+    }
+    const long = "x".repeat(100_000);
+    expect(hash(long)).toBe(createNodeHmac("sha256", key).update(long).digest("hex"));
+  });
+});
+
+describe.each([
+  ["Node", createKeyedHash],
+  ["the web", createWebHash],
+])("a keyed hash of %s", (_name, create) => {
+  it("is the same for the same text, and another for another text or key", () => {
+    const hash = create();
+    expect(hash("a")).toBe(hash("a"));
+    expect(hash("a")).not.toBe(hash("b"));
+    expect(hash("a")).not.toBe(create()("a"));
+  });
+});
