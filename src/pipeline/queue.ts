@@ -2,7 +2,7 @@
  * The bounded queue between the app's calls and everything that is done with them. Nothing here runs inside a call: a
  * timer that keeps no process alive takes up what is new, in slices of a millisecond.
  */
-import { defer, setTimer, type Timer } from "#platform";
+import { defer, nextTurn, setTimer, type Timer } from "#platform";
 import type { Exchange, TapLimits } from "../types.ts";
 import type { AssembledExchange } from "./assemble.ts";
 import { createJob, type Job, type JobOptions } from "./exchange-job.ts";
@@ -182,7 +182,7 @@ export function createQueue(options: QueueOptions): Queue {
       }
       const waiting = [...jobs.values()].flatMap((job) => (job.busy === undefined ? [] : [job.busy]));
       if (dirty.length === 0 && waiting.length === 0) return;
-      await (waiting.length > 0 ? Promise.allSettled(waiting) : new Promise<void>((resolve) => defer(resolve)));
+      await (waiting.length > 0 ? Promise.allSettled(waiting) : new Promise<void>(nextTurn));
     }
   }
 

@@ -86,14 +86,18 @@ export function createKeyedHash(): (text: string) => string {
   return (text) => createHmac("sha256", key).update(text).digest("base64url");
 }
 
-/** Calls back in the next turn of the event loop, without keeping the process alive. */
+/**
+ * Calls back soon, without keeping the process alive. A timer, because an immediate without a reference does not wake a
+ * loop that sleeps in its poll phase: it would wait for whatever comes next.
+ */
 export function defer(run: () => void): void {
-  setImmediate(run).unref();
-  // An immediate that keeps nothing alive wakes nothing either: an idle loop would sleep until its next timer.
-  setTimeout(wake, 0).unref();
+  setTimeout(run, 0).unref();
 }
 
-function wake(): void {}
+/** Calls back in the next turn of the event loop; the process lives until then. */
+export function nextTurn(run: () => void): void {
+  setImmediate(run);
+}
 
 /** A timer that does not keep the process alive. */
 export function setTimer(run: () => void, milliseconds: number): Timer {

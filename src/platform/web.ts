@@ -94,6 +94,10 @@ export function defer(run: () => void): void {
   setTimeout(run, 0);
 }
 
+export function nextTurn(run: () => void): void {
+  setTimeout(run, 0);
+}
+
 export function setTimer(run: () => void, milliseconds: number): Timer {
   const timer = setTimeout(run, milliseconds);
   return { cancel: () => clearTimeout(timer) };
