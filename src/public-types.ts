@@ -32,6 +32,7 @@ export type {
   ServerToolCallPart,
   ServerToolCallResponsePart,
   Sink,
+  SinkHost,
   Span,
   SpanKind,
   TapLimits,

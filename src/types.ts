@@ -396,12 +396,22 @@ export type DeliveryResult =
   /** The destination will never take it. */
   | "rejected"
   /** The sink can't tell. */
-  | "unknown";
+  | "unknown"
+  /** Not there yet, but safe: the sink keeps it beyond the end of the process and delivers it by itself. `report` counts on. */
+  | "stored";
 
 export interface WriteResult {
   results: DeliveryResult[];
   /** With any `retry`: how long to wait at least. Default: capped exponential back-off with jitter. */
   retryAfterMs?: number;
+  /** Why, beside each `rejected`: for people who look at what was set aside. */
+  reasons?: readonly (string | undefined)[];
+}
+
+/** What a tap lends a sink that works on after its writes. */
+export interface SinkHost {
+  /** Runs what the sink does by itself, so that it is not tapped and does not keep the process alive. */
+  runInBackground<Result>(run: () => Promise<Result>): Promise<Result>;
 }
 
 /** Where records go. */
@@ -409,12 +419,20 @@ export interface Sink {
   name: string;
   /** The most that this sink may get. Default `full`; `metadata` strips all content first. */
   content?: "full" | "metadata";
+  /** Names the destination, without secrets: what was stored for one is never sent to another. Default: the name. */
+  destination?: string;
+  /** To send a record again does no harm: the destination knows it by its id. Default false. */
+  idempotent?: boolean;
+  /** Called once, when a tap takes the sink on. */
+  start?(host: SinkHost): void;
   /** Resolves only when the destination has confirmed (or refused). A rejection counts as `retry` for all. */
   write(records: readonly TapRecord[], options: { signal: AbortSignal }): Promise<WriteResult>;
   /** For what is pending when the process exits. */
   writeSync?(records: readonly TapRecord[]): void;
   flush?(options: { signal: AbortSignal }): Promise<void>;
   close?(): Promise<void>;
+  /** What has become of the records that were answered with `stored`, and of those that an earlier process left. */
+  report?(): FlushReport;
 }
 
 export interface FlushReport {
@@ -531,6 +549,11 @@ export interface TapOptions {
   context?: () => RunContext | undefined;
   /** `false`: the `x-llm-tap-*` headers are removed but not read. */
   headerOverrides?: false | { identity?: "fallback" | "header"; ignore?: boolean };
+  /**
+   * Keys of W3C baggage (the request's own header, or OpenTelemetry's active baggage) that may be read. `user.id`,
+   * `session.id`, `device.id` and their like say who asked where nothing else does; others become properties. Default none.
+   */
+  baggageKeys?: readonly string[];
   /** Ask for usage in streams that would not report it. The one option that changes bytes. Default false. */
   includeUsage?: boolean;
   onCall?: (call: LlmCall) => void;
@@ -543,6 +566,8 @@ export interface CallSettings {
   context: CallContext;
   traceId?: string;
   parentSpanId?: string;
+  /** OpenTelemetry's active span, by its W3C ids. */
+  activeSpan?: { traceId: string; spanId: string };
   privacyMode: boolean;
   excludeInput: boolean;
   excludeOutput: boolean;

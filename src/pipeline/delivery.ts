@@ -15,6 +15,8 @@ export interface DeliveryOptions {
 
 export interface Delivery {
   readonly name: string;
+  /** The sink keeps what it was given beyond the end of the process. */
+  readonly isDurable: boolean;
   push(record: TapRecord): void;
   /** Sends all that waits, without regard to back-off, until `deadline` (of `performance.now()`). */
   flush(deadline: number): Promise<void>;
@@ -24,6 +26,8 @@ export interface Delivery {
   writeSync(): void;
   close(deadline: number): Promise<void>;
   report(): FlushReport;
+  /** Records that nothing but memory holds. */
+  countUnsafe(): number;
 }
 
 const BATCH_SIZE = 200;
@@ -94,6 +98,10 @@ export function createDelivery({ sink, maxRecords, runInBackground, onError }: D
         counts.dropped += 1;
         onError(new Error(`${sink.name} refused the record ${record.id}`), "sink_rejected");
         break;
+      case "stored":
+        // The sink counts what becomes of it; one that doesn't can't tell.
+        if (sink.report === undefined) counts.unknown += 1;
+        break;
       default:
         counts.unknown += 1;
     }
@@ -150,18 +158,38 @@ export function createDelivery({ sink, maxRecords, runInBackground, onError }: D
     }
   }
 
+  function report(): FlushReport {
+    const own = { ...counts, pending: queue.length + batch.length };
+    if (sink.report === undefined) return own;
+    try {
+      const stored = sink.report();
+      for (const key of Object.keys(own) as (keyof FlushReport)[]) own[key] += stored[key];
+    } catch (error) {
+      onError(error, "sink_failed");
+    }
+    return own;
+  }
+
+  try {
+    sink.start?.({ runInBackground });
+  } catch (error) {
+    onError(error, "sink_failed");
+  }
+
   return {
     name: sink.name,
+    isDurable: sink.report !== undefined,
     push,
     flush,
     abandon: () => controller?.abort(),
     writeSync() {
       if (sink.writeSync === undefined) return;
       const rest = isAccepted ? queue : [...batch, ...queue];
-      if (rest.length === 0) return;
+      // A sink that stores may have something of its own to write down.
+      if (rest.length === 0 && sink.report === undefined) return;
       try {
         sink.writeSync(rest);
-        counts.delivered += rest.length;
+        if (sink.report === undefined) counts.delivered += rest.length;
         queue = [];
         batch = [];
       } catch (error) {
@@ -172,7 +200,8 @@ export function createDelivery({ sink, maxRecords, runInBackground, onError }: D
       timer?.cancel();
       if (sink.close !== undefined) await guard(() => sink.close?.() ?? Promise.resolve(), deadline);
     },
-    report: () => ({ ...counts, pending: queue.length + batch.length }),
+    report,
+    countUnsafe: () => queue.length + batch.length,
   };
 }
 

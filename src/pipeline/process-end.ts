@@ -21,6 +21,8 @@ export interface ProcessEndOptions {
 
 /** A script that ends by itself is not held up longer than this. */
 const NATURAL_END_MS = 5_000;
+/** Nor than this when nothing can be lost: every sink keeps what it was given. */
+const NATURAL_END_DURABLE_MS = 2_000;
 
 export function createExitHooks(options: ProcessEndOptions): ExitHooks {
   const { queue, deliveries, drain, endRunning, flush, countSeen, onLoss } = options;
@@ -42,7 +44,8 @@ export function createExitHooks(options: ProcessEndOptions): ExitHooks {
       // It comes again after each piece of work: a sink that is down must not keep the process for ever.
       if (seen !== countSeen()) {
         seen = countSeen();
-        deadline = performance.now() + NATURAL_END_MS;
+        const isDurable = deliveries.every((delivery) => delivery.isDurable);
+        deadline = performance.now() + (isDurable ? NATURAL_END_DURABLE_MS : NATURAL_END_MS);
       }
       const timeoutMs = deadline - performance.now();
       if (timeoutMs <= 0) return;
@@ -66,8 +69,8 @@ export function createExitHooks(options: ProcessEndOptions): ExitHooks {
       endRunning();
       for (const delivery of deliveries) {
         delivery.writeSync();
-        const { pending } = delivery.report();
-        if (pending > 0) onLoss(delivery.name, pending);
+        const unsafe = delivery.countUnsafe();
+        if (unsafe > 0) onLoss(delivery.name, unsafe);
       }
     },
     isBusy: () => queue.size > 0 || hasPending(),
