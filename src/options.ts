@@ -64,6 +64,11 @@ function isHeaderOverrides(value: unknown): string | undefined {
   return Object.keys(rest).length === 0 ? undefined : expected;
 }
 
+function isTextList(value: unknown): string | undefined {
+  const expected = 'an array of texts, like ["user.id"]';
+  return Array.isArray(value) && value.every((item) => typeof item === "string") ? undefined : expected;
+}
+
 /** `hosts` is checked by the router, which reads it. */
 const CHECKS: Readonly<Record<keyof TapOptions, Check>> = {
   sinks: isSinkList,
@@ -86,6 +91,7 @@ const CHECKS: Readonly<Record<keyof TapOptions, Check>> = {
   limits: isLimits,
   context: isFunction,
   headerOverrides: isHeaderOverrides,
+  baggageKeys: isTextList,
   includeUsage: isBoolean,
   onCall: isFunction,
   onSpan: isFunction,

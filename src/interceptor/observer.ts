@@ -3,7 +3,7 @@
  * happens inside the app's call, so it is short, and whatever it throws is caught by the hook.
  */
 import type { FlowStore } from "#platform";
-import { type CallMarker, type Flow, type HeaderOverrides, resolveSettings } from "../context.ts";
+import { type CallMarker, type Flow, type HeaderOverrides, type MergedContext, resolveSettings } from "../context.ts";
 import { scrubUrl } from "../providers/secrets.ts";
 import type { Exchange, RunContext, TapOptions } from "../types.ts";
 import { addNote, createExchange, noteEnd } from "./exchange.ts";
@@ -79,14 +79,19 @@ export function createObserver(parts: ObserverOptions): Observer {
     return entry ?? (sniffs ? "sniff" : undefined);
   }
 
-  function readContextOption(): RunContext | undefined {
+  /** It must answer at once: a promise says nothing at dispatch. */
+  function readContextOption(): MergedContext | undefined {
     if (options.context === undefined) return undefined;
     try {
       const given: unknown = flow.run({ isSuppressed: true }, options.context);
-      return typeof given === "object" && given !== null ? given : undefined;
+      if (given === undefined || given === null) return undefined;
+      const isPromise = given instanceof Promise;
+      if (isPromise) given.catch(() => {});
+      else if (typeof given === "object") return given;
+      throw new TypeError("`context` must return an object like { userId }, at once");
     } catch (error) {
       parts.report("context", error);
-      return undefined;
+      return { isInvalid: true };
     }
   }
 
@@ -100,12 +105,13 @@ export function createObserver(parts: ObserverOptions): Observer {
       return undefined;
     }
     const fromOption = readContextOption();
-    const { settings, isIgnored, isInvalid } = resolveSettings({
+    const { settings, isIgnored, notes } = resolveSettings({
       options,
       bound: start.bound,
       fromOption,
-      fromRun: flow.get()?.context,
+      flow: flow.get(),
       overrides: start.overrides,
+      baggage: options.baggageKeys === undefined ? undefined : findHeader(start.headers, "baggage"),
     });
     if (isIgnored) {
       parts.countIgnored("opt_out");
@@ -122,7 +128,7 @@ export function createObserver(parts: ObserverOptions): Observer {
       path: scrubUrl(start.path),
       settings,
     });
-    if (isInvalid) addNote(exchange, "context_invalid");
+    for (const note of notes) addNote(exchange, note);
     return parts.admit(exchange) ? exchange : undefined;
   }
 
