@@ -170,6 +170,7 @@ export function createTap(options: TapOptions = {}): Tap {
     admit(exchange) {
       counters.seen += 1;
       if (queue.admit(exchange)) {
+        openQueue();
         calls.watch();
         return true;
       }
@@ -193,8 +194,14 @@ export function createTap(options: TapOptions = {}): Tap {
     },
   });
 
-  if (tracksCost) void cost.ready().then(queue.open);
-  else queue.open();
+  let isOpening = false;
+  /** The price list takes its time to load: not for a process that makes no call, and not inside the first one. */
+  function openQueue(): void {
+    if (isOpening) return;
+    isOpening = true;
+    if (tracksCost) defer(() => void cost.ready().then(queue.open));
+    else queue.open();
+  }
 
   /** Hooks that live as long as the tap: those of `install`, and those that calls with a Request need. */
   const restores = new Set<() => void>();
@@ -209,7 +216,7 @@ export function createTap(options: TapOptions = {}): Tap {
 
   /** Reads all that has ended so far. */
   async function drain(): Promise<void> {
-    if (tracksCost) await cost.ready();
+    if (tracksCost && isOpening) await cost.ready();
     await queue.drain();
   }
 

@@ -2,7 +2,8 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 
 /**
- * Until the returned function is called, sockets that carry requests of a flow that `isBackground` let the process end. Fetch offers no way to say so; its diagnostics channels hand out the sockets.
+ * Until the returned function is called, sockets that carry requests of a flow that `isBackground` let the process end.
+ * Fetch offers no way to say so; its diagnostics channels hand out the sockets.
  * @see https://undici.nodejs.org/#/docs/api/DiagnosticsChannel
  */
 export function releaseSockets(isBackground: () => boolean): () => void {
