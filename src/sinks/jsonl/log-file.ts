@@ -1,8 +1,9 @@
 /** The file below the JSON Lines sink: opened so that only its owner can read it, appended to without tearing lines. */
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
-import { TapError } from "../../errors.ts";
+import { makePrivateDirectories, openPrivateFile } from "../shared/private-file.ts";
 
+const WHO = "jsonl sink";
 const NEWLINE = 10;
 
 export interface LogFile {
@@ -27,8 +28,8 @@ export function createLogFile(path: string, mode: number): LogFile {
 
   function open(): number {
     if (descriptor !== undefined) return descriptor;
-    makeDirectories(dirname(file));
-    const opened = openRegularFile(file, mode);
+    makePrivateDirectories(dirname(file), WHO);
+    const opened = openPrivateFile(file, { who: WHO, mode });
     descriptor = opened.descriptor;
     identity = identityOf(opened.stats);
     torn = endsInsideLine(opened.descriptor, opened.stats.size);
@@ -90,65 +91,6 @@ function write(descriptor: number, bytes: Buffer, start: number): Promise<number
 
 function identityOf(stats: fs.Stats): string {
   return `${stats.dev}:${stats.ino}`;
-}
-
-/** Makes what is missing of a path, each directory 0700 under any umask; what exists is left as it is. */
-function makeDirectories(directory: string): void {
-  if (fs.existsSync(directory)) return;
-  makeDirectories(dirname(directory));
-  try {
-    fs.mkdirSync(directory, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
-    throw new TapError("sink_failed", `jsonl sink: can't make the directory ${directory}: ${String(error)}`, {
-      cause: error,
-    });
-  }
-  fs.chmodSync(directory, 0o700);
-}
-
-/** Opens without following a symlink, then judges what was really opened: no time between check and use. */
-function openRegularFile(file: string, mode: number): { descriptor: number; stats: fs.Stats } {
-  const { O_APPEND, O_CREAT, O_RDWR } = fs.constants;
-  // Windows has neither.
-  const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants as { O_NOFOLLOW?: number; O_NONBLOCK?: number };
-  if (O_NOFOLLOW === 0 && fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true)
-    throw refuseLink(file);
-  let descriptor: number;
-  try {
-    // O_NONBLOCK: a pipe at the path must not make the process wait for its other end.
-    descriptor = fs.openSync(file, O_APPEND | O_CREAT | O_RDWR | O_NOFOLLOW | O_NONBLOCK, mode);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ELOOP") throw refuseLink(file, error);
-    throw new TapError("sink_failed", `jsonl sink: can't open ${file}: ${String(error)}`, { cause: error });
-  }
-  try {
-    const stats = fs.fstatSync(descriptor);
-    if (!stats.isFile()) {
-      throw new TapError("sink_failed", `jsonl sink: ${file} is not a regular file; give the path of a file.`);
-    }
-    const own = process.getuid?.();
-    if (own !== undefined && stats.uid !== own) {
-      throw new TapError(
-        "sink_failed",
-        `jsonl sink: ${file} belongs to user ${stats.uid}, this process runs as user ${own}; prompts are not written ` +
-          "into another user's file. Remove it or choose another path.",
-      );
-    }
-    if ((stats.mode & 0o777) !== mode) fs.fchmodSync(descriptor, mode);
-    return { descriptor, stats };
-  } catch (error) {
-    fs.closeSync(descriptor);
-    throw error;
-  }
-}
-
-function refuseLink(file: string, cause?: unknown): TapError {
-  return new TapError(
-    "sink_failed",
-    `jsonl sink: ${file} is a symbolic link, which could lead prompts anywhere; give the path of the file itself.`,
-    { cause },
-  );
 }
 
 function endsInsideLine(descriptor: number, size: number): boolean {
