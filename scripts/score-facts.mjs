@@ -1,5 +1,4 @@
-// What a record says, in the words of the scorer's fact list (traffic/README.md). Takes a final LlmCall, or an object
-// that has the same fields as far as they matter here.
+// What a record says, in the words of the scorer's fact list (traffic/README.md).
 
 /** @param {import("../src/types.ts").LlmCall} call */
 export function callToFacts(call) {
@@ -43,21 +42,4 @@ function joinParts(parts, type) {
     .filter((part) => part.type === type)
     .map(({ content }) => content)
     .join("");
-}
-
-/** As much of an LlmCall as the facts need, from what `parseExchange` returns. */
-export function parsedToCall(parsed, status) {
-  const { route, request, response } = parsed;
-  const failed = status >= 400 || response.error !== undefined;
-  return {
-    provider: route.provider,
-    api: route.api,
-    operation: response.operation ?? request.operation ?? route.operation,
-    streaming: parsed.streaming,
-    outcome: failed ? "error" : "success",
-    request: { model: request.model ?? route.pathModel },
-    response: { status, model: response.model, choices: response.choices, embeddings: response.embeddings },
-    usage: response.usage,
-    error: failed ? { ...response.error, status: status >= 400 ? status : undefined } : undefined,
-  };
 }

@@ -18,8 +18,9 @@ import {
   splitAtRandom,
   trafficFolder,
 } from "./score-exchanges.mjs";
-import { callToFacts, parsedToCall } from "./score-facts.mjs";
+import { callToFacts } from "./score-facts.mjs";
 
+const noParsers = new Set(["index.js", "table.js", "parse-exchange.js", "assemble-recording.js"]);
 const { passed, own } = splitArguments(process.argv.slice(2));
 if (hasTraffic()) await main();
 
@@ -42,17 +43,14 @@ async function main() {
     if (lists.dialect !== undefined && !lists.dialect.includes(entry.dialect)) continue;
     if (lists.provider !== undefined && !lists.provider.includes(entry.facts?.provider ?? entry.group)) continue;
     if (own.id !== undefined && !exchange.id.includes(own.id)) continue;
-    const parsed = parse(parseExchange, parsers, exchange, random);
-    if (lists.api !== undefined && !lists.api.includes(parsed?.route.api)) continue;
+    const call = parse(parseExchange, parsers, exchange, random);
+    if (lists.api !== undefined && !lists.api.includes(call?.api)) continue;
     kept.push(entry);
     if (own.dump)
-      console.log(exchange.id, inspect(parsed, { depth: 12, maxStringLength: 400, colors: process.stdout.isTTY }));
-    if (own.note !== undefined && parsed?.notes.includes(own.note)) console.log(own.note, exchange.id);
-    for (const note of parsed?.notes ?? []) notes.set(note, (notes.get(note) ?? 0) + 1);
-    actual.push({
-      id: exchange.id,
-      calls: parsed === undefined ? [] : [callToFacts(parsedToCall(parsed, exchange.response.status))],
-    });
+      console.log(exchange.id, inspect(call, { depth: 12, maxStringLength: 400, colors: process.stdout.isTTY }));
+    if (own.note !== undefined && call?.capture.notes.includes(own.note)) console.log(own.note, exchange.id);
+    for (const note of call?.capture.notes ?? []) notes.set(note, (notes.get(note) ?? 0) + 1);
+    actual.push({ id: exchange.id, calls: call === undefined ? [] : [callToFacts(call)] });
   }
   const files = { expected: path.join(work, "expected.jsonl"), actual: path.join(work, "actual.jsonl") };
   fs.writeFileSync(files.expected, kept.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
@@ -113,7 +111,7 @@ function build(work) {
 async function loadParsers(folder) {
   const found = new Map();
   for (const file of fs.readdirSync(folder)) {
-    if (!file.endsWith(".js") || file === "index.js" || file === "parse-exchange.js") continue;
+    if (!file.endsWith(".js") || noParsers.has(file)) continue;
     let module;
     try {
       module = await import(pathToFileURL(path.join(folder, file)).href);

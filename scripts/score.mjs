@@ -76,7 +76,7 @@ async function main() {
 
 /** The judged exchanges that the filters let through. */
 async function chooseExchanges() {
-  const { parseExchange } = own.api === undefined ? {} : await import("../dist/parsers/parse-exchange.js");
+  const { parseExchange } = own.api === undefined ? {} : await import("llm-tap/parsers");
   const dialects = own.dialect?.split(",");
   const apis = own.api?.split(",");
   const expected = new Map(readExpected().map((entry) => [entry.id, entry]));
@@ -86,7 +86,7 @@ async function chooseExchanges() {
       entry !== undefined &&
       (dialects === undefined || dialects.includes(entry.dialect)) &&
       (own.id === undefined || exchange.id.includes(own.id)) &&
-      (apis === undefined || apis.includes(parseExchange(exchange)?.route.api));
+      (apis === undefined || apis.includes(parseExchange(exchange)?.api));
     return wanted ? [{ exchange, entry }] : [];
   });
 }

@@ -296,7 +296,8 @@ export interface Trace {
 export type CaptureContent = "full" | "metadata" | "redacted" | "truncated";
 
 export interface Capture {
-  via: "fetch" | "dispatcher";
+  /** `recording`: not seen by a tap, but read by `parseExchange`. */
+  via: "fetch" | "dispatcher" | "recording";
   /** What became of the content of this record. */
   content: CaptureContent;
   requestTruncated: boolean;

@@ -1,114 +1,114 @@
-/** Parses an exchange that was recorded elsewhere, all at once: for recordings, tests and offline work. */
-import { decodeRequestBody } from "../decode/request-body.ts";
-import { authorityOf, createRouter, hasCallShape, type Router } from "../interceptor/route.ts";
-import { type AssembledExchange, createAssembly } from "../pipeline/assemble.ts";
-import { keepRequestHeaders, keepResponseHeaders } from "../providers/headers.ts";
-import type { TapOptions } from "../types.ts";
-import type { Parser, RouteInfo } from "./parser.ts";
+/** `parseExchange`: a recording in, the record out that a tap would have made of it. */
+import { digestMedia } from "#platform";
+import { buildCall, type CallFacts } from "../enrich/build-call.ts";
+import { readHeaderFacts } from "../enrich/headers.ts";
+import { createLinker } from "../enrich/link.ts";
+import { applyPrivacy } from "../enrich/privacy.ts";
+import { createId, randomHex } from "../interceptor/id.ts";
+import { authorityOf } from "../interceptor/route.ts";
+import { keepRequestHeaders } from "../providers/headers.ts";
+import { scrubUrl } from "../providers/secrets.ts";
+import type { CallContext, LlmCall, TapOptions } from "../types.ts";
+import {
+  type AssembledRecording,
+  type AssembleOptions,
+  assembleRecording,
+  lowerCaseNames,
+  type RecordedExchange,
+} from "./assemble-recording.ts";
 
-export interface RecordedExchange {
-  request: {
-    method: string;
-    /** Absolute URL. */
-    url: string;
-    headers?: Readonly<Record<string, string>>;
-    body?: string | Uint8Array | null;
-  };
-  response: {
-    status: number;
-    headers?: Readonly<Record<string, string>>;
-    /** Content encoding already removed. */
-    body?: string | Uint8Array | null;
-    /** The body in the pieces in which it came, instead of `body`; `atMs` counts from the dispatch. */
-    chunks?: readonly { bytes: Uint8Array; atMs: number }[];
-  };
-}
-
-export interface ParseExchangeOptions {
-  /** As in `createTap`. */
-  hosts?: TapOptions["hosts"];
-  /** Characters of content kept of the answer. Default: no limit. */
-  contentLimit?: number;
-  /** The wire ended early. Default false. */
-  interrupted?: boolean;
-  /** Parsers of your own for some APIs. */
-  findParser?: (api: RouteInfo["api"]) => Parser | undefined;
-}
-
-export interface ParsedExchange extends AssembledExchange {
-  route: RouteInfo;
+export interface ParseExchangeOptions
+  extends
+    AssembleOptions,
+    Pick<
+      TapOptions,
+      "privacyMode" | "excludeInput" | "excludeOutput" | "captureMedia" | "redact" | "redactPii" | "maxContentLength"
+    > {
+  /** Who asked. Default: nobody is named. */
+  context?: CallContext;
 }
 
 /**
- * Parses one recorded exchange. Never throws on what was recorded.
- * @returns `undefined` when it is no inference call.
- * @throws TypeError for wrong `hosts`.
+ * Parses one recorded exchange. Content is complete unless an option says otherwise; credentials are masked as in a tap.
+ * Cost is what the provider or a gateway reported: the price list is not consulted. Never throws on what was recorded.
+ * @returns `undefined` when it is no inference call
+ * @throws TypeError for wrong `hosts`
  * @example
- * const parsed = parseExchange({
+ * const call = parseExchange({
  *   request: { method: "POST", url: "https://api.openai.com/v1/chat/completions", body: "{…}" },
  *   response: { status: 200, headers: { "content-type": "application/json" }, body: "{…}" },
  * });
+ * call?.usage.inputTokens;
  */
-export function parseExchange(
-  exchange: RecordedExchange,
-  options: ParseExchangeOptions = {},
-): ParsedExchange | undefined {
-  const requestHeaders = lowerCaseNames(exchange.request.headers);
-  const responseHeaders = lowerCaseNames(exchange.response.headers);
-  const requestBody = decodeRequestBody(exchange.request.body ?? undefined, requestHeaders["content-type"]);
-  const path = pathOf(exchange.request.url);
-  const route = findRoute(createRouter(options.hosts), exchange, path, requestHeaders, requestBody.value);
-  if (route === undefined) return undefined;
-  const parser = options.findParser?.(route.api);
-  const assembly = createAssembly({
-    route,
-    path,
-    method: exchange.request.method,
-    status: exchange.response.status,
-    requestHeaders: keepRequestHeaders(requestHeaders),
-    responseHeaders: keepResponseHeaders(responseHeaders),
-    requestBody: () => requestBody,
-    contentLimit: options.contentLimit ?? Number.POSITIVE_INFINITY,
-    ...(parser === undefined ? {} : { parser }),
+export function parseExchange(exchange: RecordedExchange, options: ParseExchangeOptions = {}): LlmCall | undefined {
+  const assembled = assembleRecording(exchange, options);
+  if (assembled === undefined) return undefined;
+  const { traceparent, "x-stainless-retry-count": retryCount } = keepRequestHeaders(
+    lowerCaseNames(exchange.request.headers),
+  );
+  const call = createLinker({ randomHex }).link(buildCall(toFacts(exchange, assembled, options)), {
+    ...(traceparent !== undefined && { traceparent }),
+    ...(retryCount !== undefined && { retryCount }),
   });
-  for (const { bytes, atMs } of exchange.response.chunks ?? []) assembly.push(bytes, atMs);
-  const { body } = exchange.response;
-  if (exchange.response.chunks === undefined && body !== undefined && body !== null) {
-    assembly.push(typeof body === "string" ? new TextEncoder().encode(body) : body, 0);
-  }
-  const assembled = assembly.finish({ interrupted: options.interrupted ?? false });
-  // Without chunks there are no times.
-  if (exchange.response.chunks === undefined) delete assembled.firstTokenMs;
-  return { route, ...assembled };
+  return applyPrivacy(call, {
+    privacyMode: options.privacyMode ?? false,
+    excludeInput: options.excludeInput ?? false,
+    excludeOutput: options.excludeOutput ?? false,
+    captureMedia: options.captureMedia ?? false,
+    redactPii: options.redactPii ?? false,
+    maxContentLength: options.maxContentLength ?? Number.POSITIVE_INFINITY,
+    digest: digestMedia,
+    ...(options.redact !== undefined && { redact: options.redact }),
+  });
 }
 
-function findRoute(
-  router: Router,
-  exchange: RecordedExchange,
-  path: string,
-  headers: Record<string, string>,
-  body: unknown,
-): RouteInfo | undefined {
-  const authority = authorityOf(exchange.request.url);
-  const { method } = exchange.request;
-  const entry = authority === undefined ? undefined : router.lookUp(authority);
-  if (entry === null) return undefined;
-  if (entry !== undefined) return router.route(entry, method, path, (name) => headers[name]);
-  const sniffed = router.sniff(method, path);
-  if (sniffed === undefined) return undefined;
-  // A recording without its request body can only be judged by its path.
-  const hasBody =
-    exchange.request.body !== undefined && exchange.request.body !== null && exchange.request.body.length > 0;
-  return !hasBody || hasCallShape(sniffed, body) ? sniffed : undefined;
+function toFacts(
+  { request, response, startedAt = Date.now(), durationMs, id }: RecordedExchange,
+  assembled: AssembledRecording,
+  options: ParseExchangeOptions,
+): CallFacts {
+  const { chunks } = response;
+  const [first] = chunks ?? [];
+  const interrupted = options.interrupted === true;
+  return {
+    id: id ?? createId(startedAt),
+    via: "recording",
+    route: assembled.route,
+    request: {
+      method: request.method.toUpperCase(),
+      url: scrubUrl(request.url),
+      host: authorityOf(request.url) ?? "",
+      bytes: sizeOf(request.body),
+      parsed: assembled.request,
+      truncated: false,
+    },
+    response: {
+      status: response.status,
+      bytes:
+        chunks === undefined ? sizeOf(response.body) : chunks.reduce((sum, { bytes }) => sum + bytes.byteLength, 0),
+      chunks: chunks?.length ?? Math.min(sizeOf(response.body), 1),
+      streaming: assembled.streaming,
+      headers: readHeaderFacts(assembled.responseHeaders, startedAt),
+      parsed: assembled.response,
+      truncated: assembled.responseTruncated,
+    },
+    timing: {
+      startedAt,
+      ...(first !== undefined && { firstByteMs: first.atMs }),
+      ...(assembled.firstTokenMs !== undefined && { firstTokenMs: assembled.firstTokenMs }),
+      durationMs: durationMs ?? chunks?.at(-1)?.atMs ?? 0,
+    },
+    terminal: assembled.response.finished && (assembled.streaming || !interrupted),
+    cancelled: false,
+    ...(interrupted && { transportError: { kind: "network" as const, message: "The recording breaks off" } }),
+    context: options.context ?? {},
+    notes: assembled.notes,
+    tokenTracking: true,
+    costTracking: true,
+  };
 }
 
-function pathOf(url: string): string {
-  const path = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "");
-  return path.startsWith("/") ? path : `/${path}`;
-}
-
-function lowerCaseNames(headers: Readonly<Record<string, string>> | undefined): Record<string, string> {
-  const lower: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers ?? {})) lower[name.toLowerCase()] = value;
-  return lower;
+function sizeOf(body: string | Uint8Array | null | undefined): number {
+  if (body === undefined || body === null) return 0;
+  return typeof body === "string" ? new TextEncoder().encode(body).byteLength : body.byteLength;
 }

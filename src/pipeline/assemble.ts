@@ -6,7 +6,7 @@ import { parseBoundedJson } from "../decode/bounded-json.ts";
 import { createFraming, type FramingSink } from "../decode/framing.ts";
 import { recoverLargeJson, repairTruncatedJson } from "../decode/repair-json.ts";
 import type { ParsedBody } from "../decode/request-body.ts";
-import { findParser } from "../parsers/index.ts";
+import { findParser } from "../parsers/table.ts";
 import {
   FRAME_OUTPUT,
   FRAME_TERMINAL,

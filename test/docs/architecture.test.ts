@@ -23,7 +23,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Joins rooms on purpose, for recordings. */
-const COMPOSITION_ROOTS: ReadonlySet<string> = new Set(["parsers/parse-exchange.ts"]);
+const COMPOSITION_ROOTS: ReadonlySet<string> = new Set([
+  "parsers/index.ts",
+  "parsers/parse-exchange.ts",
+  "parsers/assemble-recording.ts",
+]);
 const WITH_BUILT_INS = /^(?:platform|sinks|testing|cli|outbox|inspector)\//;
 const KNOWS_THE_TAP: ReadonlySet<string> = new Set(["index.ts", "register.ts"]);
 

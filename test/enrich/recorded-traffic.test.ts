@@ -8,7 +8,7 @@ import type { CostCalculator } from "../../src/enrich/cost.ts";
 import { readHeaderFacts } from "../../src/enrich/headers.ts";
 import { applyPrivacy, toMetadata } from "../../src/enrich/privacy.ts";
 import type { PrivacyPolicy } from "../../src/enrich/privacy.ts";
-import { parseExchange } from "../../src/parsers/parse-exchange.ts";
+import { assembleRecording } from "../../src/parsers/assemble-recording.ts";
 import type { LlmCall } from "../../src/types.ts";
 import { stringLeaves } from "./complete-records.ts";
 
@@ -42,7 +42,7 @@ function toCall({ request, response }: Recording): LlmCall | undefined {
   for (const [name, value] of Object.entries(response.headers ?? {})) {
     if (!/^content-(?:encoding|length)$/i.test(name)) headers[name.toLowerCase()] = value;
   }
-  const parsed = parseExchange({
+  const parsed = assembleRecording({
     request: {
       method: request.method ?? "POST",
       url,

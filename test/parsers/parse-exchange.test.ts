@@ -1,8 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { parseExchange } from "../../src/parsers/parse-exchange.ts";
+import { findParser, FRAME_TERMINAL, parseExchange, type Parser } from "../../src/parsers/index.ts";
 
 const request = {
   method: "POST",
@@ -19,27 +16,53 @@ const stream = `${chunk({ role: "assistant", content: "" })}${chunk({ content: "
 
 describe("parsing a recording", () => {
   it("reads request and response", () => {
-    const parsed = parseExchange({
+    const call = parseExchange({
+      startedAt: 1_790_000_000_000,
       request,
-      response: { status: 200, headers: { "Content-Type": "text/event-stream" }, body: stream },
-    });
-    expect(parsed).toMatchObject({
-      route: { provider: "openai", api: "openai-chat", operation: "chat" },
-      request: { model: "gpt-x", stream: true },
       response: {
-        model: "gpt-x-1",
-        choices: [{ message: { parts: [{ type: "text", content: "Hallo" }] }, finishReason: "stop" }],
+        status: 200,
+        headers: { "Content-Type": "text/event-stream", "X-Request-Id": "req-1" },
+        body: stream,
       },
-      streaming: true,
-      notes: [],
     });
-    expect(parsed).not.toHaveProperty("firstTokenMs");
+    expect(call).toMatchObject({
+      type: "call",
+      schemaVersion: 1,
+      provider: "openai",
+      api: "openai-chat",
+      operation: "chat",
+      streaming: true,
+      outcome: "success",
+      request: {
+        method: "POST",
+        url: "https://api.openai.com/v1/chat/completions",
+        host: "api.openai.com",
+        model: "gpt-x",
+        messages: [{ role: "user", parts: [{ type: "text", content: "hi" }] }],
+        bytes: request.body.length,
+      },
+      response: {
+        status: 200,
+        model: "gpt-x-1",
+        requestId: "req-1",
+        choices: [{ message: { parts: [{ type: "text", content: "Hallo" }] }, finishReason: "stop" }],
+        bytes: stream.length,
+        chunks: 1,
+      },
+      usage: { source: "missing", missingReason: "stream_usage_not_requested" },
+      timing: { startedAt: 1_790_000_000_000, durationMs: 0 },
+      context: {},
+      capture: { via: "recording", content: "full", notes: [] },
+    });
+    expect(call?.id).toMatch(/^[\da-f]{8}-[\da-f]{4}-7/);
+    expect(call?.timing).not.toHaveProperty("firstTokenMs");
+    expect(JSON.stringify(call)).not.toContain("sk-x");
   });
 
   it("tells when the first token came where the chunks have times", () => {
     const bytes = new TextEncoder().encode(stream);
     const first = stream.indexOf("Hal");
-    const parsed = parseExchange({
+    const call = parseExchange({
       request,
       response: {
         status: 200,
@@ -50,7 +73,8 @@ describe("parsing a recording", () => {
         ],
       },
     });
-    expect(parsed?.firstTokenMs).toBe(9);
+    expect(call?.timing).toMatchObject({ firstByteMs: 5, firstTokenMs: 9, durationMs: 9 });
+    expect(call?.response).toMatchObject({ bytes: bytes.length, chunks: 2 });
   });
 
   it("is undefined for what is no call", () => {
@@ -69,19 +93,19 @@ describe("parsing a recording", () => {
   it("knows a call on an unknown host by its body, and without a body by its path", () => {
     const response = { status: 200, body: "{}" };
     const url = "http://localhost:8080/v1/chat/completions";
-    expect(parseExchange({ request: { ...request, url }, response })?.route.provider).toBe("custom");
-    expect(parseExchange({ request: { method: "POST", url }, response })?.route.provider).toBe("custom");
+    expect(parseExchange({ request: { ...request, url }, response })?.provider).toBe("custom");
+    expect(parseExchange({ request: { method: "POST", url }, response })?.provider).toBe("custom");
     expect(
       parseExchange({ request: { ...request, url }, response }, { hosts: { "localhost:8080": { provider: "vllm" } } })
-        ?.route.provider,
+        ?.provider,
     ).toBe("vllm");
   });
 
   it("says that the wire ended early", () => {
     const cut = stream.slice(0, stream.indexOf("lo") - 3);
-    const parsed = parseExchange({ request, response: { status: 200, body: cut } }, { interrupted: true });
-    expect(parsed?.response.finished).toBe(false);
-    expect(parsed?.notes).toContain("truncated_event");
+    const call = parseExchange({ request, response: { status: 200, body: cut } }, { interrupted: true });
+    expect(call).toMatchObject({ outcome: "truncated", error: { kind: "network" } });
+    expect(call?.capture.notes).toContain("truncated_event");
   });
 
   it("refuses wrong hosts", () => {
@@ -89,73 +113,50 @@ describe("parsing a recording", () => {
       parseExchange({ request, response: { status: 200 } }, { hosts: { x: true as unknown as false } }),
     ).toThrow(TypeError);
   });
-});
 
-const folder = fileURLToPath(new URL("../../../shared/traffic/", import.meta.url));
-const hasTraffic = existsSync(`${folder}exchanges.jsonl.gz`);
-if (!hasTraffic) console.log("Skipped: no recorded traffic (../shared/traffic is missing).");
+  it("keeps the id, the trace and the attempt that the recording knows", () => {
+    const headers = {
+      ...request.headers,
+      traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+      "x-stainless-retry-count": "2",
+    };
+    const call = parseExchange({
+      id: "019d5f00-0000-7000-8000-000000000001",
+      durationMs: 1200,
+      request: { ...request, headers },
+      response: { status: 503, body: '{"error":{"message":"later"}}', headers: { "retry-after": "3" } },
+    });
+    expect(call).toMatchObject({
+      id: "019d5f00-0000-7000-8000-000000000001",
+      outcome: "error",
+      error: { kind: "http", status: 503, message: "later", retryAfterMs: 3000 },
+      request: { attempt: 3 },
+      timing: { durationMs: 1200 },
+      trace: { traceId: "0af7651916cd43dd8448eb211c80319c", parentSpanId: "b7ad6b7169203331" },
+    });
+  });
 
-interface Recorded {
-  id: string;
-  request: {
-    method: string;
-    url: string;
-    headers: Record<string, string>;
-    body?: string | null;
-    body_encoding?: string | null;
-  };
-  response: { status: number; headers: Record<string, string>; body?: string; body_base64?: string };
-}
+  it("takes privacy as a tap does", () => {
+    const response = { status: 200, body: stream };
+    const off = JSON.stringify(parseExchange({ request, response }, { privacyMode: true, context: { userId: "u-1" } }));
+    expect(off).not.toContain("Hallo");
+    expect(off).toContain("u-1");
+    const redacted = parseExchange({ request, response }, { redact: (text) => text.replaceAll("Hallo", "***") });
+    expect(redacted?.response?.choices[0]?.message.parts).toEqual([{ type: "text", content: "***" }]);
+    const url = "https://generativelanguage.googleapis.com/v1beta/models/g:generateContent?key=AIzaSecret";
+    expect(JSON.stringify(parseExchange({ request: { method: "POST", url }, response }))).not.toContain("AIzaSecret");
+  });
 
-function readLines<Line>(file: string): Line[] {
-  const text = gunzipSync(readFileSync(folder + file)).toString("utf8");
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as Line);
-}
-
-describe.skipIf(!hasTraffic)("recorded traffic", () => {
-  it("is told apart into calls and the rest, by provider and operation", () => {
-    const expected = new Map(
-      readLines<{ id: string; llm: boolean | null; skip?: string[]; facts?: Record<string, unknown> }>(
-        "expected.jsonl.gz",
-      ).map((entry) => [entry.id, entry]),
-    );
-    const wrong: string[] = [];
-    for (const { id, request, response } of readLines<Recorded>("exchanges.jsonl.gz")) {
-      const entry = expected.get(id);
-      if (entry === undefined || entry.llm === null || /[<>]/.test(request.url)) continue;
-      const body = request.body ?? undefined;
-      const parsed = parseExchange({
-        request: {
-          method: request.method,
-          url: request.url,
-          headers: request.headers,
-          ...(body === undefined
-            ? {}
-            : { body: request.body_encoding === "base64" ? Buffer.from(body, "base64") : body }),
-        },
-        response: {
-          status: response.status,
-          headers: response.headers,
-          body:
-            response.body_base64 === undefined ? (response.body ?? "") : Buffer.from(response.body_base64, "base64"),
-        },
-      });
-      if ((parsed !== undefined) !== entry.llm) wrong.push(`${id}: call`);
-      if (parsed === undefined || !entry.llm) continue;
-      const actual: Record<string, unknown> = {
-        provider: parsed.route.provider,
-        operation: parsed.response.operation ?? parsed.request.operation ?? parsed.route.operation,
-        streaming: parsed.streaming,
-      };
-      for (const name of Object.keys(actual)) {
-        const isJudged = entry.facts !== undefined && name in entry.facts && entry.skip?.includes(name) !== true;
-        if (isJudged && entry.facts?.[name] !== actual[name]) wrong.push(`${id}: ${name} ${String(actual[name])}`);
-      }
-      if (parsed.notes.includes("parser_failed")) wrong.push(`${id}: parser failed`);
-    }
-    expect(wrong).toEqual([]);
+  it("reads with a parser of one's own", () => {
+    const parser: Parser<null> = {
+      api: "openai-chat",
+      readRequest: () => ({ model: "mine", parameters: {} }),
+      start: () => null,
+      chunk: () => FRAME_TERMINAL,
+      finish: () => ({ choices: [], usage: { source: "missing", complete: false }, finished: true, notes: ["mine"] }),
+    };
+    const call = parseExchange({ request, response: { status: 200, body: stream } }, { findParser: () => parser });
+    expect(call).toMatchObject({ request: { model: "mine" }, capture: { notes: ["mine"] } });
+    expect(findParser("openai-chat")?.api).toBe("openai-chat");
   });
 });
