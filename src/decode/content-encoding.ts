@@ -1,5 +1,5 @@
 /** Undoes `content-encoding`, chunk by chunk, off the path of the user's call. */
-import { createDecompressor, type Decompressor } from "#platform";
+import { createDecompressor, decompressSync, type Decompressor } from "#platform";
 
 export interface ContentDecoder {
   /** Decoded bytes, as far as they go. Never rejects: what is corrupt ends the body with a note. */
@@ -87,6 +87,21 @@ export function createContentDecoder(
   };
 }
 
+/**
+ * The same at once, as far as the bytes go, for when there is no time to wait. `undefined` where that can't be done:
+ * an encoding that is not known, corrupt bytes, too much output.
+ */
+export function decodeContentSync(header: string | undefined, bytes: Uint8Array): Uint8Array | undefined {
+  const codings = readCodings(header);
+  if (codings.length > MAX_CODINGS) return undefined;
+  let decoded: Uint8Array | undefined = bytes;
+  for (const coding of codings) {
+    if (decoded === undefined || decoded.byteLength === 0) return decoded;
+    decoded = decompressSync(nameFormat(coding, decoded), decoded);
+  }
+  return decoded;
+}
+
 /** The codings in the order in which they have to be undone. */
 function readCodings(header: string | undefined): string[] {
   if (header === undefined) return [];
@@ -108,15 +123,22 @@ function createStages(codings: readonly string[]): Decompressor[] | undefined {
   return stages;
 }
 
+function nameFormat(coding: string, bytes: Uint8Array): string {
+  if (coding === "deflate") return isRawDeflate(bytes) ? "deflate-raw" : "deflate";
+  return coding === "x-gzip" ? "gzip" : coding;
+}
+
 /** `deflate` means zlib's format; some servers send it without zlib's header. The first byte tells. */
+function isRawDeflate(bytes: Uint8Array): boolean {
+  return ((bytes[0] ?? 8) & 0x0f) !== 8;
+}
+
 function createInflate(): Decompressor {
   let chosen: Decompressor | undefined;
   return {
     write(bytes) {
-      const first = bytes[0];
-      if (first === undefined) return Promise.resolve([]);
-      chosen ??=
-        ((first & 0x0f) === 8 ? undefined : createDecompressor("deflate-raw")) ?? createDecompressor("deflate");
+      if (bytes.byteLength === 0) return Promise.resolve([]);
+      chosen ??= (isRawDeflate(bytes) ? createDecompressor("deflate-raw") : undefined) ?? createDecompressor("deflate");
       return chosen?.write(bytes) ?? Promise.reject(new Error("deflate is not supported here"));
     },
     end: () => chosen?.end() ?? Promise.resolve([]),

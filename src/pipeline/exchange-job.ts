@@ -1,5 +1,5 @@
 /** One exchange in the pipeline: takes what the interceptor has noted, decodes it, and feeds the assembly. */
-import { type ContentDecoder, createContentDecoder } from "../decode/content-encoding.ts";
+import { type ContentDecoder, createContentDecoder, decodeContentSync } from "../decode/content-encoding.ts";
 import { decodeRequestBody, type ParsedBody } from "../decode/request-body.ts";
 import type { Exchange } from "../types.ts";
 import { type AssembledExchange, type Assembly, createAssembly } from "./assemble.ts";
@@ -17,6 +17,8 @@ export interface Job {
   busy: Promise<void> | undefined;
   /** Works until `isTimeUp`. @returns whether there is more to do now */
   work(isTimeUp: () => boolean): boolean;
+  /** Reads all that was noted without waiting for anything; only `finish` may follow. */
+  workNow(): void;
   /** Everything that was noted has been read. */
   isDrained(): boolean;
   /** `undefined`: it was no call after all. */
@@ -27,6 +29,8 @@ export interface Job {
 const BATCH = 32 * 1024;
 /** Encoded bytes decoded at once. */
 const DECODE_SLICE = 16 * 1024;
+/** Encoded bytes of an exchange that are kept for `workNow`; a stream that has had more ends with what was decoded. */
+const KEPT_ENCODED = 16 * 1024;
 
 interface Piece {
   bytes: Uint8Array;
@@ -39,10 +43,15 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: J
   let assembly: Assembly | undefined;
   let decoder: ContentDecoder | undefined;
   let isDecoderEnded = false;
+  /** What the decoder was given, while it is little: its own work can't be hurried. */
+  let encoded: Piece[] | undefined = [];
+  let encodedBytes = 0;
+  /** Set when all was decoded in one go, which tells no more when each piece came. */
+  let knownFirstToken: { ms: number | undefined } | undefined;
   let isNoCall = false;
   let parsedBody: ParsedBody | undefined;
 
-  const job: Job = { exchange, busy: undefined, work, isDrained, finish };
+  const job: Job = { exchange, busy: undefined, work, workNow, isDrained, finish };
 
   function readBody(): ParsedBody {
     parsedBody ??= readRequestBody(exchange);
@@ -117,6 +126,32 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: J
     return feed(isTimeUp);
   }
 
+  function workNow(): void {
+    const isReadingBlob = job.busy !== undefined && assembly === undefined;
+    if (isReadingBlob || (exchange.requestSource !== undefined && !Array.isArray(exchange.requestSource))) {
+      exchange.requestSource = undefined;
+      exchange.notes.push("request_body_not_captured");
+    }
+    take();
+    if (exchange.sniffed && assembly === undefined) isNoCall ||= !hasCallShape(exchange, readBody().value);
+    if (isNoCall) return;
+    assembly ??= start();
+    if (decoder === undefined) feed(() => false);
+    else if (!isDecoderEnded || job.busy !== undefined) decodeNow();
+  }
+
+  /** All over again, because the decoder may be in the middle of something. */
+  function decodeNow(): void {
+    const all = encoded === undefined ? [] : [...encoded, ...pieces.slice(cursor)];
+    const bytes = joinChunks(all.map((piece) => piece.bytes));
+    const decoded = decodeContentSync(exchange.responseHeaders["content-encoding"], bytes);
+    if (decoded === undefined || decoded.byteLength === 0) return;
+    knownFirstToken = { ms: assembly?.firstTokenMs };
+    assembly = start();
+    decoder = undefined;
+    assembly.push(decoded, all.at(-1)?.atMs ?? 0);
+  }
+
   /** @returns whether there is more */
   function feed(isTimeUp: () => boolean): boolean {
     while (cursor < pieces.length) {
@@ -159,6 +194,9 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: J
     const taken = pieces.slice(cursor);
     pieces = [];
     cursor = 0;
+    encodedBytes += taken.reduce((size, { bytes }) => size + bytes.byteLength, 0);
+    if (encodedBytes > KEPT_ENCODED) encoded = undefined;
+    else encoded?.push(...taken);
     for (const { bytes, atMs } of taken) {
       // Little by little: what is packed may unpack to a thousand times as much.
       for (let at = 0; at < bytes.byteLength; at += DECODE_SLICE) {
@@ -188,6 +226,10 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: J
     }
     assembly ??= start();
     const assembled = assembly.finish({ interrupted: exchange.hasError });
+    if (knownFirstToken !== undefined) {
+      delete assembled.firstTokenMs;
+      if (knownFirstToken.ms !== undefined) assembled.firstTokenMs = knownFirstToken.ms;
+    }
     // A broken wire breaks the content encoding too: one note says it.
     for (const note of decoder?.notes ?? []) {
       if (!(exchange.hasError && note === "truncated_content_encoding")) assembled.notes.push(note);

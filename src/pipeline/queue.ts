@@ -191,7 +191,7 @@ export function createQueue(options: QueueOptions): Queue {
       const { exchange } = job;
       if (!exchange.isEnded) end(exchange);
       try {
-        if (job.busy === undefined) job.work(() => false);
+        job.workNow();
       } catch {
         // What was read so far is recorded.
       }

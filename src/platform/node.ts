@@ -7,6 +7,7 @@ import { MAX_WRITE_OUTPUT } from "./platform.ts";
 import type { Decompressor, FlowStore, MediaDigest, Timer } from "./platform.ts";
 
 export { releaseSockets } from "./background.ts";
+export { decompressSync } from "./decompress-sync.ts";
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
 export { onProcessEnd } from "./process-end.ts";
 

@@ -108,6 +108,11 @@ export function onProcessEnd(_hooks: ExitHooks): () => void {
   return () => {};
 }
 
+/** Nothing decompresses at once here, and nothing tells when a process ends. */
+export function decompressSync(_encoding: string, _bytes: Uint8Array): Uint8Array | undefined {
+  return undefined;
+}
+
 /** No sockets to be seen here. */
 export function releaseSockets(_isBackground: () => boolean): () => void {
   return () => {};

@@ -1,7 +1,7 @@
 import * as zlib from "node:zlib";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createContentDecoder } from "../../src/decode/content-encoding.ts";
+import { createContentDecoder, decodeContentSync } from "../../src/decode/content-encoding.ts";
 import { cutAt, cuts, everyByte } from "./rechunk.ts";
 
 /** The quickest there is: packed zeros are small at any quality. */
@@ -133,5 +133,38 @@ describe("content encodings", () => {
     expect(bytes).toBeGreaterThan(1024 * 1024);
     expect(bytes).toBeLessThan(33 * 1024 * 1024);
     expect(notes).toEqual(["decompressed_body_too_large"]);
+  });
+});
+
+describe("decodeContentSync", () => {
+  const wire = bytesOf(Array.from({ length: 500 }, (_, index) => `{"index":${index * 7919}}`).join("\n"));
+  const bodies: [string, Uint8Array][] = [
+    ...Object.entries(ENCODERS).map(([coding, encode]): [string, Uint8Array] => [coding, encode(wire)]),
+    ["deflate", zlib.deflateRawSync(wire)],
+  ];
+
+  it.each(bodies)("undoes %s", (coding, bytes) => {
+    expect(decodeContentSync(coding, bytes)).toEqual(Buffer.from(wire));
+  });
+
+  it("undoes stacked codings, and none", () => {
+    expect(decodeContentSync("gzip, br", zlib.brotliCompressSync(zlib.gzipSync(wire)))).toEqual(Buffer.from(wire));
+    expect(decodeContentSync("identity", wire)).toBe(wire);
+  });
+
+  it.each(bodies)("gives what there is of a %s body that ends early", (coding, bytes) => {
+    const decoded = Buffer.from(decodeContentSync(coding, bytes.subarray(0, -20)) ?? []);
+    // One block of zstd comes out whole or not at all.
+    if (coding !== "zstd") expect(decoded.length).toBeGreaterThan(0);
+    expect(decoded).toEqual(Buffer.from(wire.subarray(0, decoded.length)));
+  });
+
+  it.each([
+    ["an encoding that nobody knows", "snappy", zlib.gzipSync(wire)],
+    ["corrupt bytes", "gzip", bytesOf("not gzip at all")],
+    ["a bomb", "gzip", zlib.gzipSync(Buffer.alloc(40 * 1024 * 1024), { level: 1 })],
+    ["too many codings", "gzip, gzip, gzip, gzip, gzip", zlib.gzipSync(wire)],
+  ])("gives up on %s", (_name, coding, bytes) => {
+    expect(decodeContentSync(coding, bytes)).toBeUndefined();
   });
 });
