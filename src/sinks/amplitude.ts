@@ -5,8 +5,9 @@ import { createAppClientDelivery, createKeyDelivery } from "./amplitude/delivery
 import { defaultDeviceId } from "./amplitude/device-id.ts";
 import { type AmplitudeSinkOptions, checkOptions } from "./amplitude/options.ts";
 import { createEventPreparer } from "./amplitude/prepare-event.ts";
-import { aiSchema } from "./amplitude/schema-ai.ts";
-import type { PreparedEvent, Schema } from "./amplitude/types.ts";
+import { chooseSchema } from "./amplitude/choose-schema.ts";
+import { mergeResults } from "./amplitude/merge-results.ts";
+import type { PreparedEvent } from "./amplitude/types.ts";
 import { allResults } from "./shared/results.ts";
 import { createTimeSlice } from "./shared/time-slice.ts";
 
@@ -18,13 +19,13 @@ export type {
   AmplitudeSinkKeyOptions,
   AmplitudeSinkOptions,
 } from "./amplitude/options.ts";
-export type { AmplitudeEvent } from "./amplitude/types.ts";
+export type { AmplitudeEvent, AmplitudeSchemaEvent, AmplitudeSchemaFunction } from "./amplitude/types.ts";
 
 const MAX_EVENT_BYTES = 800_000;
-const SCHEMAS: Record<"ai", Schema> = { ai: aiSchema };
 
 /**
- * A sink that turns each call and span into one Amplitude event.
+ * A sink that turns each call and span into Amplitude events: one with the schema `ai`, several with others. A record
+ * counts as delivered when all of its events are; given again, its events keep their `insert_id`.
  *
  * **With `apiKey`** the sink sends by itself and loses nothing that it was given: `delivered` means that Amplitude has
  * said so (HTTP 200 with JSON `code` 200), `rejected` that it never will take this event, everything else is `retry`. An
@@ -47,7 +48,6 @@ const SCHEMAS: Record<"ai", Schema> = { ai: aiSchema };
  */
 export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
   checkOptions(options);
-  const schema = SCHEMAS[options.schema ?? "ai"];
   const { onWarning = printWarning } = options;
   const warn = (message: string): void => {
     try {
@@ -56,9 +56,9 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
       // The app's own function; what it does with a warning must not stop delivery.
     }
   };
-  const delivery =
-    options.client === undefined ? createKeyDelivery(options, schema, warn) : createAppClientDelivery(options);
-  let prepare: ((record: TapRecord) => PreparedEvent) | undefined;
+  const schema = chooseSchema(options.schema ?? "ai", warn);
+  const delivery = options.client === undefined ? createKeyDelivery(options, warn) : createAppClientDelivery(options);
+  let prepare: ((record: TapRecord) => PreparedEvent[]) | undefined;
   let closed = false;
   const underWay = new Set<Promise<unknown>>();
 
@@ -72,27 +72,32 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
     const results: DeliveryResult[] = [];
     let retryAfterMs: number | undefined;
     let events: PreparedEvent[] = [];
+    /** How many events each record that is prepared has made. */
+    let counts: number[] = [];
     let bytes = 0;
 
     /** @returns whether it makes sense to go on. */
     async function deliverPrepared(): Promise<boolean> {
-      const answer = await delivery.deliver(events, signal);
-      results.push(...answer.results);
+      const answer = events.length === 0 ? { results: [] } : await delivery.deliver(events, signal);
+      const merged = mergeResults(answer.results, counts);
+      results.push(...merged);
       if (answer.retryAfterMs !== undefined) retryAfterMs = Math.max(retryAfterMs ?? 0, answer.retryAfterMs);
       events = [];
+      counts = [];
       bytes = 0;
-      return answer.results.some((result) => result !== "retry");
+      return merged.some((result) => result !== "retry");
     }
 
     for (const record of records) {
       if (signal.aborted) break;
-      const event = prepare(record);
-      events.push(event);
-      bytes += event.bytes;
+      const made = prepare(record);
+      events.push(...made);
+      counts.push(made.length);
+      for (const event of made) bytes += event.bytes;
       if (bytes >= delivery.maxPreparedBytes && !(await deliverPrepared())) break;
       await pauseWhenDue();
     }
-    if (events.length > 0) await deliverPrepared();
+    if (counts.length > 0) await deliverPrepared();
     while (results.length < records.length) results.push("retry");
     return retryAfterMs === undefined ? { results } : { results, retryAfterMs };
   }

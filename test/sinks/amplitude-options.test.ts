@@ -61,7 +61,7 @@ describe("amplitudeSink options", () => {
     [{}, /expected "apiKey"/],
     [{ client: {} }, /"client" must have a method track/],
     [{ client: { track: () => undefined }, apiKey: "key" }, /not both/],
-    [{ apiKey: "key", schema: "other" }, /unknown schema "other"/],
+    [{ apiKey: "key", schema: "other" }, /unknown schema "other"; expected "ai", "agent", "both" or a function/],
     [{ apiKey: "key", serverUrl: "proxy" }, /"serverUrl" must be an http\(s\) URL, got "proxy"/],
     [{ apiKey: "key", serverUrl: "ftp://x" }, /"serverUrl" must be/],
     [{ apiKey: "key", serverZone: "UK" }, /"serverZone" must be "US" or "EU", got "UK"/],

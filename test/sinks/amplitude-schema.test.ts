@@ -4,7 +4,7 @@ import { baseUrlOf } from "../../src/sinks/amplitude/base-url.ts";
 import { LIBRARY_VERSION } from "../../src/sinks/amplitude/library.ts";
 import { createEventPreparer, type PrepareOptions } from "../../src/sinks/amplitude/prepare-event.ts";
 import { aiSchema } from "../../src/sinks/amplitude/schema-ai.ts";
-import type { AmplitudeEvent } from "../../src/sinks/amplitude/types.ts";
+import type { AmplitudeEvent, PreparedEvent } from "../../src/sinks/amplitude/types.ts";
 import { sampleCall, sampleErrorCall, sampleMetadataCall, sampleSpan } from "../../src/testing/sample-records.ts";
 import type { CallContext, LlmCall, TapRecord } from "../../src/types.ts";
 
@@ -15,7 +15,7 @@ function toEvent(record: TapRecord, options: Partial<PrepareOptions> = {}): Ampl
     maxEventBytes: 800_000,
     ...options,
   });
-  const { event, json, bytes } = prepare(record);
+  const [{ event, json, bytes }] = prepare(record) as [PreparedEvent];
   expect(JSON.parse(json)).toEqual(event);
   expect(bytes).toBe(Buffer.byteLength(json));
   return event;
@@ -130,11 +130,28 @@ describe("the ai schema", () => {
     expect(properties).not.toHaveProperty("ai_stop_reason");
   });
 
+  it("says whose agent it was, and where", () => {
+    const context = { agentId: "a", parentAgentId: "b", customerOrgId: "c", env: "test", tags: ["x"] };
+    const expected = {
+      ai_agent_id: "a",
+      ai_parent_agent_id: "b",
+      ai_customer_org_id: "c",
+      ai_env: "test",
+      ai_tags: ["x"],
+    };
+    expect(toProperties(sampleCall({ context }))).toMatchObject(expected);
+    expect(toProperties(sampleSpan({ context }))).toMatchObject(expected);
+    expect(toProperties(sampleCall({ context: { tags: [] } }))).not.toHaveProperty("ai_tags");
+  });
+
   it("maps a span", () => {
     const span = sampleSpan({ error: { kind: "timeout", message: "too slow" } });
     expect(toEvent(span)).toMatchObject({ event_type: "ai_span", insert_id: `${span.id}:ai_span` });
     expect(toProperties(span)).toEqual({
       ai_span_name: "get_weather",
+      ai_span_kind: "tool",
+      ai_tool_name: "get_weather",
+      ai_tool_call_id: span.tool?.callId,
       ai_latency: 0.035,
       ai_input: { city: "Oslo" },
       ai_output: { degrees: 7 },
@@ -356,10 +373,11 @@ describe("Amplitude's limits", () => {
         parts: [{ type: "text" as const, content: `message ${index} ${"w".repeat(500)}` }],
       }));
       const prepare = createEventPreparer({ schema: aiSchema, deviceId: "service-device", maxEventBytes });
-      const { event, bytes } = prepare({
+      const [prepared] = prepare({
         ...call,
         request: { ...call.request, messages: [...call.request.messages!, ...messages] },
       });
+      const { event, bytes } = prepared as PreparedEvent;
       expect(bytes).toBeLessThanOrEqual(maxEventBytes);
       expect(event.event_properties).toMatchObject({
         ai_input_tokens: 100,

@@ -2,7 +2,9 @@
 import { TapError } from "../../errors.ts";
 import type { AmplitudeClient } from "./delivery/client.ts";
 import type { AmplitudePlugin } from "./delivery/plugins.ts";
+import { isSchemaName } from "./choose-schema.ts";
 import { isRefusedId } from "./envelope.ts";
+import type { AmplitudeSchemaFunction } from "./types.ts";
 
 /** Options of both ways to deliver. */
 export interface AmplitudeSinkCommonOptions {
@@ -10,8 +12,11 @@ export interface AmplitudeSinkCommonOptions {
   name?: string;
   /** The most that this sink gets. Default `full`. */
   content?: "full" | "metadata";
-  /** The names of events and properties. Default `ai`: `ai_generation`, `ai_embedding`, `ai_error`, `ai_span`. */
-  schema?: "ai";
+  /**
+   * The names of events and properties. `ai` (default): `ai_generation`, `ai_embedding`, `ai_error`, `ai_span`. `agent`:
+   * those of Amplitude's Agent Analytics. `both`, or a function that makes events of a record.
+   */
+  schema?: "ai" | "agent" | "both" | AmplitudeSchemaFunction;
   /** Device of calls without a user and a device. Default: a hash of host and application name. Set it in containers. */
   deviceId?: string;
   /** UTF-8 bytes of one event; a larger one loses content, never facts. Default and maximum 800,000. */
@@ -85,10 +90,11 @@ export function checkOptions(options: AmplitudeSinkOptions): void {
       'amplitudeSink: give "apiKey" or "client", not both; a client has its own key.',
     );
   }
-  if (options.schema !== undefined && options.schema !== "ai") {
+  const { schema = "ai" } = options;
+  if (typeof schema !== "function" && !isSchemaName(schema)) {
     throw new TapError(
       "invalid_option",
-      `amplitudeSink: unknown schema ${JSON.stringify(options.schema)}; expected "ai".`,
+      `amplitudeSink: unknown schema ${JSON.stringify(schema)}; expected "ai", "agent", "both" or a function.`,
     );
   }
   const { serverUrl, serverZone } = options as AmplitudeSinkKeyOptions;

@@ -1,10 +1,11 @@
 /** From a record to an event that is final: within Amplitude's limits, a snapshot, serialised. */
 import type { TapRecord } from "../../types.ts";
-import { copyJson } from "../shared/copy-json.ts";
+import { copyJson, wellFormed } from "../shared/copy-json.ts";
 import { buildEnvelope } from "./envelope.ts";
+import { fitJson } from "./fit-json.ts";
 import { LIBRARY_NAME, LIBRARY_VERSION } from "./library.ts";
 import { cutText, MAX_DEPTH, MAX_STRING_LENGTH, splitText } from "./limits.ts";
-import type { AmplitudeEvent, PreparedEvent, Schema } from "./types.ts";
+import type { AmplitudeEvent, EventShape, PreparedEvent, Schema, SchemaEvent, TextRule } from "./types.ts";
 
 export interface PrepareOptions {
   schema: Schema;
@@ -36,32 +37,35 @@ const EXTENTS: readonly Extent[] = [
 ];
 
 /**
- * @returns the function that makes an event of a record. It never throws; an event that would be too large keeps its
+ * @returns the function that makes events of a record. It never throws; an event that would be too large keeps its
  * facts and loses content, step by step, and says so in `ai_truncated`.
  */
-export function createEventPreparer(options: PrepareOptions): (record: TapRecord) => PreparedEvent {
+export function createEventPreparer(options: PrepareOptions): (record: TapRecord) => PreparedEvent[] {
   const { schema, deviceId, maxEventBytes } = options;
 
-  return function prepareEvent(record) {
-    const { eventType, properties } = schema.map(record);
+  function prepareEvent(made: SchemaEvent, record: TapRecord): PreparedEvent {
+    const { eventType, properties, shape } = made;
     const envelope = buildEnvelope(record.context, deviceId);
-    const appProperties = readAppProperties(record.context.properties, schema);
+    const appProperties = readAppProperties(record.context.properties, shape);
 
     function build(extent: Extent): PreparedEvent {
       const copied: Record<string, unknown> = {};
-      copyProperties(properties, copied, extent, schema.contentProperties);
+      copyProperties(properties, copied, extent, shape);
       copyProperties(envelope.properties, copied, extent);
       copyProperties(appProperties, copied, extent);
       if (extent !== EXTENTS[0])
         copied[TRUNCATED] = `texts over ${extent.characters} characters, lists over ${extent.items} items`;
-      return serialise({
-        event_type: eventType,
-        ...envelope.fields,
-        time: Math.round(record.timing.startedAt),
-        insert_id: insertId(record, eventType),
-        library: `${LIBRARY_NAME}/${LIBRARY_VERSION}`,
-        event_properties: copied,
-      });
+      return serialise(
+        {
+          event_type: eventType,
+          ...envelope.fields,
+          time: Math.round(made.time ?? record.timing.startedAt),
+          insert_id: insertId(record, made),
+          library: `${LIBRARY_NAME}/${LIBRARY_VERSION}`,
+          event_properties: copied,
+        },
+        shape,
+      );
     }
 
     let smallest: PreparedEvent | undefined;
@@ -76,18 +80,20 @@ export function createEventPreparer(options: PrepareOptions): (record: TapRecord
       smallest = build(extent);
       if (smallest.bytes <= maxEventBytes) return smallest;
     }
-    return reduceToFacts(smallest ?? build(EXTENTS[EXTENTS.length - 1] as Extent), schema);
-  };
+    return reduceToFacts(smallest ?? build(EXTENTS[EXTENTS.length - 1] as Extent));
+  }
+
+  return (record) => schema(record).map((made) => prepareEvent(made, record));
 }
 
 /** The same event without content and without the app's own properties. */
-export function reduceToFacts(prepared: PreparedEvent, schema: Schema): PreparedEvent {
+export function reduceToFacts({ event, shape }: PreparedEvent): PreparedEvent {
   const properties: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(prepared.event.event_properties)) {
-    if (schema.reserved.has(name) && !schema.contentProperties.has(name)) properties[name] = value;
+  for (const [name, value] of Object.entries(event.event_properties)) {
+    if (shape.reserved.has(name) && !shape.content.has(name)) properties[name] = value;
   }
   properties[TRUNCATED] = "content and properties of the app";
-  return serialise({ ...prepared.event, event_properties: properties });
+  return serialise({ ...event, event_properties: properties }, shape);
 }
 
 /** Whether `reduceToFacts` has been here. */
@@ -96,22 +102,22 @@ export function isReducedToFacts(prepared: PreparedEvent): boolean {
 }
 
 /** @param event holds JSON data only. */
-export function serialise(event: AmplitudeEvent): PreparedEvent {
+export function serialise(event: AmplitudeEvent, shape: EventShape): PreparedEvent {
   const json = JSON.stringify(event);
-  return { event, json, bytes: Buffer.byteLength(json) };
+  return { event, json, bytes: Buffer.byteLength(json), shape };
 }
 
 /** The same for a record whenever and however often it is sent. */
-export function insertId(record: TapRecord, eventType: string): string {
-  return `${record.id}:${eventType}`;
+function insertId(record: TapRecord, { eventType, key }: SchemaEvent): string {
+  return key === undefined ? `${record.id}:${eventType}` : `${record.id}:${eventType}:${key}`;
 }
 
-function readAppProperties(given: unknown, schema: Schema): Record<string, unknown> {
+function readAppProperties(given: unknown, shape: EventShape): Record<string, unknown> {
   if (typeof given !== "object" || given === null) return {};
   const result: Record<string, unknown> = {};
   let count = 0;
   for (const key of Object.keys(given)) {
-    if (schema.reserved.has(key) || key === "__proto__") continue;
+    if (shape.reserved.has(key) || key === "__proto__") continue;
     if (++count > MAX_APP_PROPERTIES) break;
     try {
       result[key] = (given as Record<string, unknown>)[key];
@@ -126,27 +132,31 @@ function copyProperties(
   from: Record<string, unknown>,
   to: Record<string, unknown>,
   extent: Extent,
-  contentProperties?: ReadonlySet<string>,
+  shape?: EventShape,
 ): void {
   for (const name of Object.keys(from)) {
     if (Object.hasOwn(to, name)) continue;
     const value = from[name];
     if (value === undefined || value === null) continue;
-    const isContent = contentProperties?.has(name) === true;
-    const text = isContent ? (content: string) => splitText(shorten(content, extent)) : (fact: string) => cutText(fact);
-    const copied =
-      typeof value === "number" || typeof value === "boolean"
-        ? finite(value)
-        : typeof value === "string"
-          ? text(value)
-          : copyJson(value, {
-              text,
-              list: (items) => keepEnds(items, extent.items),
-              maxDepth: MAX_DEPTH,
-              maxValues: 100_000,
-            });
+    const rule = shape?.texts.get(name);
+    const copied = rule === "json" ? fitJson(value) : copyValue(value, extent, rule);
     if (copied !== undefined && copied !== null) to[name] = copied;
   }
+}
+
+function copyValue(value: unknown, extent: Extent, rule: TextRule | undefined): unknown {
+  if (typeof value === "number" || typeof value === "boolean") return finite(value);
+  const text = (content: string): unknown => {
+    if (rule === "pieces") return splitText(shorten(content, extent));
+    return rule === "whole" ? wellFormed(shorten(content, extent)) : cutText(content);
+  };
+  if (typeof value === "string") return text(value);
+  return copyJson(value, {
+    text,
+    list: (items) => keepEnds(items, extent.items),
+    maxDepth: MAX_DEPTH,
+    maxValues: 100_000,
+  });
 }
 
 function finite(value: number | boolean): number | boolean | undefined {

@@ -4,10 +4,10 @@
  *
  * @see https://posthog.com/docs/ai-engineering/traces-generations
  */
-import type { CallError, LlmCall, Part, Span, TapRecord, Trace } from "../../types.ts";
+import type { CallContext, CallError, LlmCall, Part, Span, Trace } from "../../types.ts";
 import { baseUrlOf } from "./base-url.ts";
 import { LIBRARY_NAME, LIBRARY_VERSION } from "./library.ts";
-import type { Schema, SchemaEvent } from "./types.ts";
+import type { EventShape, Schema } from "./types.ts";
 
 /** Every property of the schema. */
 const PROPERTIES = [
@@ -55,6 +55,15 @@ const PROPERTIES = [
   "ai_span_name",
   "ai_session_id",
   "ai_turn",
+  "ai_linked_by",
+  "ai_span_kind",
+  "ai_tool_name",
+  "ai_tool_call_id",
+  "ai_agent_id",
+  "ai_parent_agent_id",
+  "ai_customer_org_id",
+  "ai_env",
+  "ai_tags",
   "ai_embedding_count",
   "ai_embedding_dimensions",
   "ai_lib",
@@ -63,25 +72,28 @@ const PROPERTIES = [
 
 type AiProperties = Partial<Record<(typeof PROPERTIES)[number], unknown>>;
 
-/** The default schema of the Amplitude sink. */
-export const aiSchema: Schema = {
-  name: "ai",
+const CONTENT_PROPERTIES = [
+  "ai_input",
+  "ai_output",
+  "ai_output_choices",
+  "ai_system",
+  "ai_tools",
+  "ai_model_parameters",
+  "ai_error",
+] as const;
+
+const shape: EventShape = {
   reserved: new Set<string>(PROPERTIES),
-  contentProperties: new Set<string>([
-    "ai_input",
-    "ai_output",
-    "ai_output_choices",
-    "ai_system",
-    "ai_tools",
-    "ai_model_parameters",
-    "ai_error",
-  ]),
-  map(record: TapRecord): SchemaEvent {
-    return record.type === "span"
-      ? { eventType: "ai_span", properties: spanProperties(record) }
-      : { eventType: callEventType(record), properties: callProperties(record) };
-  },
+  content: new Set<string>(CONTENT_PROPERTIES),
+  texts: new Map(CONTENT_PROPERTIES.map((name) => [name, "pieces"])),
 };
+
+/** The default schema of the Amplitude sink: one event a record. */
+export const aiSchema: Schema = (record) => [
+  record.type === "span"
+    ? { eventType: "ai_span", properties: spanProperties(record), shape }
+    : { eventType: callEventType(record), properties: callProperties(record), shape },
+];
 
 function callEventType(call: LlmCall): string {
   if (call.outcome === "error") return "ai_error";
@@ -127,7 +139,7 @@ function callProperties(call: LlmCall): AiProperties {
     ai_is_error: call.outcome === "error",
     ...errorProperties(call.error),
     ...traceProperties(call.trace),
-    ai_session_id: call.context.sessionId,
+    ...contextProperties(call.context),
     ai_embedding_count: response?.embeddings?.count,
     ai_embedding_dimensions: response?.embeddings?.dimensions,
     ai_lib: LIBRARY_NAME,
@@ -138,13 +150,16 @@ function callProperties(call: LlmCall): AiProperties {
 function spanProperties(span: Span): AiProperties {
   return {
     ai_span_name: span.name,
+    ai_span_kind: span.kind,
+    ai_tool_name: span.tool?.name,
+    ai_tool_call_id: span.tool?.callId,
     ai_latency: seconds(span.timing.durationMs),
     ai_input: span.input,
     ai_output: span.output,
     ai_is_error: span.error !== undefined,
     ...errorProperties(span.error),
     ...traceProperties(span.trace),
-    ai_session_id: span.context.sessionId,
+    ...contextProperties(span.context),
     ai_lib: LIBRARY_NAME,
     ai_lib_version: LIBRARY_VERSION,
   };
@@ -166,6 +181,18 @@ function traceProperties(trace: Trace): AiProperties {
     ai_span_id: trace.spanId,
     ai_parent_id: trace.parentSpanId,
     ai_turn: trace.turn,
+    ai_linked_by: trace.linkedBy,
+  };
+}
+
+function contextProperties(context: CallContext): AiProperties {
+  return {
+    ai_session_id: context.sessionId,
+    ai_agent_id: context.agentId,
+    ai_parent_agent_id: context.parentAgentId,
+    ai_customer_org_id: context.customerOrgId,
+    ai_env: context.env,
+    ai_tags: filled(context.tags),
   };
 }
 

@@ -2,7 +2,7 @@
 import type { WriteResult } from "../../../types.ts";
 import { type AmplitudeSinkClientOptions, type AmplitudeSinkKeyOptions, endpointUrl } from "../options.ts";
 import { reduceToFacts } from "../prepare-event.ts";
-import type { PreparedEvent, Schema } from "../types.ts";
+import type { PreparedEvent } from "../types.ts";
 import { createClientDelivery } from "./client.ts";
 import { createPluginRunner, loadAmplitudeSdk, type PluginRunner } from "./plugins.ts";
 import { createSender } from "./sender.ts";
@@ -33,11 +33,7 @@ export function createAppClientDelivery(options: AmplitudeSinkClientOptions): De
 }
 
 /** The sink sends by itself, after the plugins, if there are any. */
-export function createKeyDelivery(
-  options: AmplitudeSinkKeyOptions,
-  schema: Schema,
-  warn: (message: string) => void,
-): Delivery {
+export function createKeyDelivery(options: AmplitudeSinkKeyOptions, warn: (message: string) => void): Delivery {
   const apiKey = options.apiKey as string;
   const { requestTimeoutMs = 30_000, plugins = [] } = options;
   const send = createTransport({
@@ -48,7 +44,7 @@ export function createKeyDelivery(
   });
   const sender = createSender({
     send,
-    reduce: (prepared) => reduceToFacts(prepared, schema),
+    reduce: reduceToFacts,
     maxRequestBytes: Math.min(options.maxRequestBytes ?? MAX_REQUEST_BYTES, MAX_REQUEST_BYTES),
     maxRequestEvents: MAX_REQUEST_EVENTS,
     warn,

@@ -88,7 +88,7 @@ export function createPluginRunner(options: PluginRunnerOptions): PluginRunner {
       const done: (PreparedEvent | "dropped" | "late")[] = events.map(() => "late");
       const track = async (prepared: PreparedEvent, index: number): Promise<void> => {
         const { event, code } = await sdk.track(prepared.event).promise;
-        done[index] = code === PASSED ? complete(event, prepared.event) : "dropped";
+        done[index] = code === PASSED ? complete(event, prepared) : "dropped";
       };
       const tracked: Promise<void>[] = [];
       const pauseWhenDue = createTimeSlice();
@@ -152,14 +152,17 @@ function guardPlugin(plugin: AmplitudePlugin, warn: (message: string) => void): 
 }
 
 /** The event of the plugins as JSON data, with what delivery relies on still there. */
-function complete(event: AmplitudeEvent, before: AmplitudeEvent): PreparedEvent {
+function complete(event: AmplitudeEvent, { event: before, shape }: PreparedEvent): PreparedEvent {
   const copy = copyJson(event) as AmplitudeEvent;
-  return serialise({
-    ...copy,
-    event_type: copy.event_type ?? before.event_type,
-    insert_id: before.insert_id,
-    time: copy.time ?? before.time,
-  });
+  return serialise(
+    {
+      ...copy,
+      event_type: copy.event_type ?? before.event_type,
+      insert_id: before.insert_id,
+      time: copy.time ?? before.time,
+    },
+    shape,
+  );
 }
 
 /** Loads `@amplitude/analytics-node` when it is first needed. */
