@@ -1,4 +1,4 @@
-/** Every TypeScript block of the documentation compiles against the sources, and one is run. */
+/** Every TypeScript block of the documentation compiles against the sources, and two of them are run. */
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
@@ -82,8 +82,11 @@ it("compile", { timeout: 60_000 }, async () => {
   expect(problems, problems.join("\n")).toEqual([]);
 });
 
-describe.skipIf(!existsSync(`${root}dist/index.js`))("runs (needs `npm run build`)", () => {
-  it.each([["Testing your own app", /^$/]])("%s", { timeout: 30_000 }, async (heading, output) => {
+describe.skipIf(!existsSync(`${root}dist/index.js`))("run (they need `npm run build`)", () => {
+  it.each([
+    ["Testing your own app", /^$/],
+    ["Recordings", /^openai-chat 9\n$/],
+  ])("%s", { timeout: 30_000 }, async (heading, output) => {
     const block = listCodeBlocks(readPage("README.md")).find((candidate) => candidate.heading === heading);
     const file = `${folder}${heading.replaceAll(" ", "-")}.mjs`;
     writeFileSync(file, block?.code ?? "throw new Error('no such block')");
