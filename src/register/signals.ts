@@ -1,0 +1,105 @@
+/** What a signal that ends the process finds pending is sent first; then the signal does what it would have done. */
+import process from "node:process";
+import { handOverAll, isAnyBusy, shutDownAll } from "../platform/process-end.ts";
+
+export interface SignalGuard {
+  /** There may be something to lose from now on. Cheap: called at each call. */
+  arm(): void;
+}
+
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+type Signal = (typeof SIGNALS)[number];
+
+/** A process that was told to end goes on no longer than this. */
+const SIGNAL_MS = 2_000;
+/** How often to look whether there still is something to lose. */
+const WATCH_MS = 500;
+
+/**
+ * Listens only while there is something to lose: a signal that Node does not handle ends a process even in the middle of
+ * a long computation, one with a listener waits for its end. Where the app listens itself, the signal is the app's; the
+ * guard then is not even among the listeners, because others (signal-exit) count them.
+ *
+ * @param onEnding A signal has come, and what is pending is being sent.
+ */
+export function createSignalGuard(onEnding: () => void): SignalGuard {
+  let isArmed = false;
+  let isEnding = false;
+  let isChecking = false;
+  const listeners: Record<Signal, () => void> = {
+    SIGTERM: () => end("SIGTERM"),
+    SIGINT: () => end("SIGINT"),
+  };
+
+  function end(signal: Signal): void {
+    if (hasOther(signal)) return;
+    // The second time someone insists.
+    if (isEnding) {
+      raise(signal);
+      return;
+    }
+    isEnding = true;
+    onEnding();
+    const sent = shutDownAll(SIGNAL_MS);
+    if (sent === undefined) raise(signal);
+    else void sent.then(() => raise(signal));
+  }
+
+  /** Ends the process as the signal would have without us. */
+  function raise(signal: Signal): void {
+    disarm();
+    handOverAll();
+    process.kill(process.pid, signal);
+  }
+
+  function hasOther(signal: Signal): boolean {
+    return process.listeners(signal).some((listener) => listener !== listeners[signal]);
+  }
+
+  /** Not at once: Node takes its handle away with the last listener, and the app's new one is not there yet. */
+  function onListenersChange(name: string | symbol): void {
+    if (isChecking || !SIGNALS.includes(name as Signal)) return;
+    isChecking = true;
+    process.nextTick(() => {
+      isChecking = false;
+      updateListeners();
+    });
+  }
+
+  function updateListeners(): void {
+    for (const signal of SIGNALS) {
+      const isOn = process.listeners(signal).includes(listeners[signal]);
+      const isWanted = isArmed && !hasOther(signal);
+      if (isWanted && !isOn) process.on(signal, listeners[signal]);
+      if (!isWanted && isOn) process.off(signal, listeners[signal]);
+    }
+  }
+
+  function watch(): void {
+    if (!isArmed) return;
+    if (isAnyBusy() || isEnding) setTimeout(watch, WATCH_MS).unref();
+    else disarm();
+  }
+
+  function disarm(): void {
+    isArmed = false;
+    process.off("newListener", onListenersChange);
+    process.off("removeListener", onListenersChange);
+    updateListeners();
+  }
+
+  return {
+    arm() {
+      if (isArmed) return;
+      isArmed = true;
+      // After the call has left: a listener costs some microseconds.
+      setTimeout(() => {
+        if (!isArmed) return;
+        process.on("newListener", onListenersChange);
+        process.on("removeListener", onListenersChange);
+        updateListeners();
+        watch();
+      }, 0).unref();
+    },
+  };
+}
