@@ -15,7 +15,7 @@ export function createBackground(flow: FlowStore<Flow>): RunInBackground {
     // Only while something is sent: each request of the app costs a little more meanwhile.
     stop ??= releaseSockets(isBackground);
     try {
-      return await flow.run({ isSuppressed: true, isBackground: true }, run);
+      return await flow.runUntilSettled({ isSuppressed: true, isBackground: true }, run);
     } finally {
       running -= 1;
       if (running === 0) {

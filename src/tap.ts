@@ -81,7 +81,9 @@ export function createTap(options: TapOptions = {}): Tap {
   if (options.onSpan !== undefined) emitter.on("span", options.onSpan);
   if (options.onError !== undefined) emitter.on("error", options.onError);
 
-  const runSuppressed = <Result>(run: () => Result): Result => flow.run({ isSuppressed: true }, run);
+  /** What a callback of the user does is not tapped: following it beyond its return costs, so only where it goes on. */
+  const runSuppressed = <Result>(run: () => Result): Result =>
+    emitter.hasAsync ? flow.run({ isSuppressed: true }, run) : flow.runBriefly({ isSuppressed: true }, run);
   const runInBackground = createBackground(flow);
 
   /** Never inside the app's call, and never in a circle. */

@@ -10,6 +10,7 @@ import { forgetResponse } from "./exchange.ts";
 import type { Handler } from "./handler.ts";
 import { collectRequestHeaders, hasOverrides, isSignedOver, readOverrides, withoutOverrides } from "./headers.ts";
 import { type Dispatcher, findDispatcherFor, findGlobalDispatcher, isDispatcher } from "./hook-dispatcher.ts";
+import { countInstalls } from "./installs.ts";
 import { createMarker, type Observer } from "./observer.ts";
 import { noteRequestSource, noteRequestValue } from "./request-body.ts";
 import { tapResponse } from "./response-body.ts";
@@ -24,6 +25,8 @@ export interface FetchTapOptions {
   findFetch: () => Fetch;
   /** Makes sure that the global dispatchers tell when a call made with a Request reaches them. */
   hookGlobalDispatchers: () => void;
+  /** This is the hook on `globalThis.fetch`. Default false. */
+  isInstall?: boolean;
 }
 
 interface RequestLine {
@@ -52,6 +55,8 @@ interface CallState {
   marker: CallMarker;
   /** The dispatcher was reached: the Response is undici's own and stays untouched. */
   isAttached: boolean;
+  /** Hooks further down know this call by the flow alone. Where they know it by its dispatcher, the flow is not followed. */
+  needsFlow: boolean;
   followsRedirects: boolean;
 }
 
@@ -104,7 +109,7 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
 
   let promise: Promise<Response>;
   try {
-    promise = observer.flow.run(flow, call);
+    promise = state.needsFlow ? observer.flow.runUntilSettled(flow, call) : call();
   } catch (error) {
     fail(error);
     throw error;
@@ -131,7 +136,7 @@ function isAbort(error: unknown): boolean {
 
 /** `undefined`: call fetch with just what was given. */
 function planCall(
-  { observer, sniffs, bound, hookGlobalDispatchers }: FetchTapOptions,
+  { observer, sniffs, bound, hookGlobalDispatchers, isInstall = false }: FetchTapOptions,
   input: RequestInfo | URL,
   init: RequestInit | undefined,
 ): PlannedCall | undefined {
@@ -151,7 +156,7 @@ function planCall(
   const outer = observer.flow.get();
   if (interest === undefined || outer?.isSuppressed === true) return isOurs ? plan : undefined;
   const url = line.origin + line.path;
-  const marker = outer?.marker?.url === url ? outer.marker : undefined;
+  const marker = readMarker(init, outer, url);
   if (marker?.observers.has(observer) === true) return isOurs ? plan : undefined;
   const exchange = observer.begin(interest, {
     via: "fetch",
@@ -169,6 +174,7 @@ function planCall(
     exchange,
     marker: marker ?? createMarker(exchange.id, url, overrides),
     isAttached: false,
+    needsFlow: true,
     followsRedirects: (init?.redirect ?? line.request?.redirect ?? "follow") === "follow",
   };
   state.marker.observers.add(observer);
@@ -177,8 +183,15 @@ function planCall(
   noteBody(observer, exchange, init?.body);
   plan.state = state;
   plan.flow = { ...outer, marker: state.marker };
-  giveDispatcher(plan, state, line.request, hookGlobalDispatchers);
+  giveDispatcher(plan, state, line.request, { hookGlobalDispatchers, isInstall });
   return plan;
+}
+
+/** A tap further up this call has left it on its stand-in for the dispatcher, or in the flow. */
+function readMarker(init: RequestInit | undefined, outer: Flow | undefined, url: string): CallMarker | undefined {
+  const given = (init as { dispatcher?: { [MARKER]?: CallMarker } } | undefined)?.dispatcher;
+  const marker = given?.[MARKER] ?? outer?.marker;
+  return marker?.url === url ? marker : undefined;
 }
 
 function noteBody(observer: Observer, exchange: Exchange, body: unknown): void {
@@ -192,7 +205,7 @@ function giveDispatcher(
   plan: PlannedCall,
   state: CallState,
   request: Request | undefined,
-  hookGlobalDispatchers: () => void,
+  { hookGlobalDispatchers, isInstall }: Required<Pick<FetchTapOptions, "hookGlobalDispatchers" | "isInstall">>,
 ): void {
   const given = (plan.init as { dispatcher?: unknown } | undefined)?.dispatcher;
   const hidden = request === undefined ? undefined : findHiddenDispatcher(request);
@@ -207,6 +220,8 @@ function giveDispatcher(
   if (target === undefined) return;
   const isGlobal = given === undefined && (hidden === undefined || hidden === "unknown");
   plan.init = withInit(plan.init, { dispatcher: standInFor(target, isGlobal, state) } as RequestInit);
+  // Mocks drop the dispatcher, and pass what they do not mock to the fetch that was there before them: a hook, maybe.
+  state.needsFlow = countInstalls() > (isInstall ? 1 : 0);
 }
 
 /** Undici 6 keeps it under a symbol; later versions in a private field, where nobody can see it. */
@@ -236,6 +251,7 @@ function standInFor(target: Dispatcher, isGlobal: boolean, state: CallState): Di
   return new Proxy(target, {
     get(dispatcher, key) {
       if (key === "dispatch") return dispatchTapped;
+      if (key === MARKER) return state.marker;
       const value: unknown = Reflect.get(dispatcher, key, dispatcher);
       return typeof value === "function" ? (value.bind(dispatcher) as unknown) : value;
     },

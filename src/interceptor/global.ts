@@ -3,6 +3,7 @@ import type { RunContext } from "../types.ts";
 import { type Dispatch, tapDispatch } from "./dispatcher.ts";
 import { createTappedFetch, type Fetch } from "./fetch.ts";
 import { type Dispatcher, hookDispatcher, listGlobalDispatchers } from "./hook-dispatcher.ts";
+import { changeInstalls } from "./installs.ts";
 import type { Observer } from "./observer.ts";
 
 export interface InstallOptions {
@@ -34,7 +35,14 @@ export function installHooks({ observer, sniffs, bound, hookGlobalDispatchers }:
 
   hookDispatchers();
   const restoreFetch = hookFetch((original) => {
-    const tapped = createTappedFetch({ observer, sniffs, bound, findFetch: () => original, hookGlobalDispatchers });
+    const tapped = createTappedFetch({
+      observer,
+      sniffs,
+      bound,
+      findFetch: () => original,
+      hookGlobalDispatchers,
+      isInstall: true,
+    });
     return (...given) => {
       if (!isInstalled) return Reflect.apply(original, globalThis, given);
       hookDispatchers();
@@ -42,7 +50,9 @@ export function installHooks({ observer, sniffs, bound, hookGlobalDispatchers }:
     };
   });
 
+  changeInstalls(1);
   return () => {
+    if (isInstalled) changeInstalls(-1);
     isInstalled = false;
     restoreFetch();
     for (const restore of hooks.values()) restore();

@@ -83,7 +83,7 @@ export function createObserver(parts: ObserverOptions): Observer {
   function readContextOption(): MergedContext | undefined {
     if (options.context === undefined) return undefined;
     try {
-      const given: unknown = flow.run({ isSuppressed: true }, options.context);
+      const given: unknown = flow.runBriefly({ isSuppressed: true }, options.context);
       if (given === undefined || given === null) return undefined;
       const isPromise = given instanceof Promise;
       if (isPromise) given.catch(() => {});

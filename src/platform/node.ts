@@ -11,11 +11,51 @@ export { decompressSync } from "./decompress-sync.ts";
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
 export { onProcessEnd } from "./process-end.ts";
 
+/**
+ * Until Node 24, an AsyncLocalStorage that was used once makes each promise of the process dearer, by about a tenth of
+ * what a `fetch` costs. So it is used only where a flow has to be followed, and let go of afterwards.
+ */
 export function createFlowStore<Value>(): FlowStore<Value> {
   const storage = new AsyncLocalStorage<Value>();
+  let brief: Value | undefined;
+  /** A flow of the app's, whose end nobody knows. */
+  let isKept = false;
+  let open = 0;
+
+  function follow<Result>(value: Value, run: () => Result): Result {
+    const before = brief;
+    brief = undefined;
+    try {
+      return storage.run(value, run);
+    } finally {
+      brief = before;
+    }
+  }
+
   return {
-    run: (value, run) => storage.run(value, run),
-    get: () => storage.getStore(),
+    run(value, run) {
+      isKept = true;
+      return follow(value, run);
+    },
+    runBriefly(value, run) {
+      const before = brief;
+      brief = value;
+      try {
+        return run();
+      } finally {
+        brief = before;
+      }
+    },
+    async runUntilSettled(value, run) {
+      open += 1;
+      try {
+        return await follow(value, run);
+      } finally {
+        open -= 1;
+        if (open === 0 && !isKept) storage.disable();
+      }
+    },
+    get: () => brief ?? storage.getStore(),
   };
 }
 

@@ -3,6 +3,10 @@
 /** A value that follows the asynchronous flow of control. */
 export interface FlowStore<Value> {
   run<Result>(value: Value, run: () => Result): Result;
+  /** For what `run` does before it returns, and not for what it starts. Costs the rest of the process nothing. */
+  runBriefly<Result>(value: Value, run: () => Result): Result;
+  /** Like `run`, but the process pays for following the flow only until the promise has settled. */
+  runUntilSettled<Result>(value: Value, run: () => Promise<Result>): Promise<Result>;
   get(): Value | undefined;
 }
 

@@ -15,21 +15,20 @@ export function createFlowStore<Value>(): FlowStore<Value> {
   const { AsyncLocalStorage } = globalThis as { AsyncLocalStorage?: new () => AsyncLocalStorageLike<Value> };
   if (AsyncLocalStorage !== undefined) {
     const storage = new AsyncLocalStorage();
-    return { run: (value, run) => storage.run(value, run), get: () => storage.getStore() };
+    const run = <Result>(value: Value, run: () => Result): Result => storage.run(value, run);
+    return { run, runBriefly: run, runUntilSettled: run, get: () => storage.getStore() };
   }
   let current: Value | undefined;
-  return {
-    run(value, run) {
-      const previous = current;
-      current = value;
-      try {
-        return run();
-      } finally {
-        current = previous;
-      }
-    },
-    get: () => current,
-  };
+  function run<Result>(value: Value, run: () => Result): Result {
+    const previous = current;
+    current = value;
+    try {
+      return run();
+    } finally {
+      current = previous;
+    }
+  }
+  return { run, runBriefly: run, runUntilSettled: run, get: () => current };
 }
 
 const FORMATS: Readonly<Record<string, CompressionFormat | undefined>> = {
