@@ -5,6 +5,7 @@ import OpenAI from "openai";
 import { describe, expect, it } from "vitest";
 import { createTap } from "../../src/index.ts";
 import { DEFAULT_LIMITS, DEFAULT_MAX_CONTENT_LENGTH } from "../../src/options.ts";
+import { VARIABLES } from "../../src/register/settings.ts";
 import { memorySink } from "../../src/sinks/memory.ts";
 import { startMockProviders } from "../../src/testing/mock-providers.ts";
 import { listAnchors, listCodeBlocks, readPage, readPages, readTable, root } from "./pages.ts";
@@ -30,6 +31,11 @@ describe("the table of options", () => {
     );
     expect(defaultOf("maxContentLength")).toBe(group(DEFAULT_MAX_CONTENT_LENGTH));
   });
+});
+
+it("names each variable of the environment", () => {
+  const section = readme.split("### 4. No code at all")[1]?.split("\n## ")[0] ?? "";
+  expect([...section.matchAll(/^\| `(\w+)` /gm)].map((match) => match[1])).toEqual(Object.keys(VARIABLES));
 });
 
 function group(count: number): string {
