@@ -1,0 +1,30 @@
+/** A record that is on its way to the destination. */
+import type { DeliveryResult, TapRecord } from "../types.ts";
+import type { Entry } from "./segment.ts";
+
+export interface Item {
+  readonly record: TapRecord;
+  readonly bytes: number;
+  /** Epoch milliseconds. */
+  readonly storedAt: number;
+  /** Where it lies on disk; without it only memory holds it, and whoever gave it waits for `answer`. */
+  readonly entry?: Entry;
+  readonly answer?: (result: DeliveryResult, reason?: string, retryAfterMs?: number) => void;
+  /** How often the destination has said: later. */
+  attempts: number;
+  /** How often the sink has thrown with this record alone. */
+  failures: number;
+  /** Records that had been delivered when it first did. */
+  deliveredBefore: number;
+}
+
+export function itemOf(entry: Entry): Item {
+  const { record, bytes, storedAt } = entry;
+  return { record, bytes, storedAt, entry, attempts: 0, failures: 0, deliveredBefore: 0 };
+}
+
+/** Whose order is kept. */
+export function keyOf({ record }: Pick<Item, "record">): string {
+  const { userId, deviceId, sessionId } = record.context ?? {};
+  return userId ?? deviceId ?? sessionId ?? "";
+}

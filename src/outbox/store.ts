@@ -1,0 +1,398 @@
+/**
+ * What one process keeps on disk for one destination: a directory of its own with its log, and the directories of dead
+ * processes that it has taken over by renaming them.
+ */
+import fs from "node:fs";
+import { join } from "node:path";
+import { createTimeSlice } from "../sinks/shared/time-slice.ts";
+import type { TapRecord } from "../types.ts";
+import { adoptDirectories } from "./adopt.ts";
+import { prepareFolder } from "./directory.ts";
+import { encodeFrame } from "./frame.ts";
+import { createLease } from "./lease.ts";
+import { describeSelf, nameDirectory, nameFreeDirectory } from "./owner.ts";
+import { createSegment, type Entry, type Segment } from "./segment.ts";
+
+export interface StoreOptions {
+  /** Of the destination; made when the first record comes. */
+  folder: string;
+  /** Of all logs of this process together, done entries included. */
+  maxBytes: number;
+  fsync: boolean;
+  /** `segment` and its entries are given up, `unread` of which `next` has not given yet. */
+  onGivenUp(segment: Segment, unread: number): void;
+  /** Lines that hold no entry: complete ones, whose entry is lost, and torn ones, which never were one. */
+  onCorrupt(lost: number, torn: number): void;
+}
+
+export interface Store {
+  /** Entries that are on disk and not done. */
+  readonly pending: number;
+  readonly bytes: number;
+  /** Records that were written since the start. */
+  readonly written: number;
+  /** Resolves to how many of the records, from the first on, are on disk, and why the next one is not. */
+  append(records: readonly TapRecord[]): Promise<{ stored: number; error?: unknown }>;
+  /** At the exit of the process. Throws when the disk does not take them. */
+  appendSync(records: readonly TapRecord[]): void;
+  /** The oldest entries that were not read yet. */
+  next(maxEntries: number, maxBytes: number): Promise<Entry[]>;
+  settle(entries: readonly Entry[]): Promise<void>;
+  /** Takes over what dead processes have left. */
+  adopt(): Promise<void>;
+  /** Lets everything go: the next sink, of whatever process, takes over what is left. */
+  close(): Promise<void>;
+}
+
+/** Lines are handed to the system in blocks of about this size. */
+const BLOCK_BYTES = 1 << 18;
+const SEGMENT_BYTES = 1 << 23;
+/** Done entries hold content too: as soon as all are done, their file is removed after this time at the latest. */
+const TIDY_MS = 500;
+
+/** Where a record is that was given to `append`. */
+interface Place {
+  number: number;
+  line: Buffer;
+  isStored: boolean;
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
+
+export function createStore(options: StoreOptions): Store {
+  const { folder, maxBytes, fsync, onGivenUp, onCorrupt } = options;
+  const segmentBytes = Math.max(1, Math.min(SEGMENT_BYTES, Math.floor(maxBytes / 4)));
+  const self = describeSelf();
+  const lease = createLease();
+  /** Oldest first; the last one may be `current`. */
+  let segments: Segment[] = [];
+  const adopted = new Map<string, Segment[]>();
+  let own: string | undefined;
+  let current: Segment | undefined;
+  let files = 0;
+  /** Of the `append` that is under way. */
+  let appending: Set<Place> | undefined;
+  let lastNumber = 0;
+  let written = 0;
+  let chain: Promise<unknown> = Promise.resolve();
+  let tidying: NodeJS.Timeout | undefined;
+  const places = new WeakMap<TapRecord, Place>();
+
+  /** One after the other: appends, and what moves the files that they go to. */
+  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = chain.then(work);
+    chain = result.catch(() => undefined);
+    return result;
+  }
+
+  function sum(read: (segment: Segment) => number): number {
+    return segments.reduce((total, segment) => total + read(segment), 0);
+  }
+
+  /** The file that `incoming` bytes go to, with room made for them. */
+  function open(incoming: number): Segment {
+    while (sum(({ bytes }) => bytes) + incoming > maxBytes && segments.length > 0) dropOldest();
+    if (current !== undefined && !current.isSealed && current.bytes + incoming <= segmentBytes) return current;
+    seal();
+    if (own === undefined) {
+      prepareFolder(folder);
+      const directory = join(folder, nameDirectory(self));
+      fs.mkdirSync(directory, { mode: 0o700 });
+      fs.chmodSync(directory, 0o700);
+      own = directory;
+      lease.hold(directory);
+    }
+    files += 1;
+    const path = join(own, `${String(files).padStart(9, "0")}.log`);
+    current = createSegment({ path, isNew: true, fsync });
+    if (fsync) synchroniseDirectory(own);
+    segments.push(current);
+    return current;
+  }
+
+  function seal(): void {
+    if (current === undefined) return;
+    current.isSealed = true;
+    current.release();
+    const sealed = current;
+    current = undefined;
+    if (sealed.pending === 0) forget(sealed);
+  }
+
+  function dropOldest(): void {
+    const oldest = segments[0] as Segment;
+    if (oldest === current) current = undefined;
+    forget(oldest);
+    giveUp(oldest, "dropped");
+  }
+
+  function giveUp(segment: Segment, reason: "dropped" | "taken"): void {
+    segment.givenUp = reason;
+    onGivenUp(segment, segment.pending - segment.underWay);
+  }
+
+  /** Removes a file, and its directory with the last one. */
+  function forget(segment: Segment): void {
+    segment.remove();
+    segments = segments.filter((other) => other !== segment);
+    for (const [directory, rest] of adopted) {
+      const left = rest.filter((other) => other !== segment);
+      if (left.length > 0) adopted.set(directory, left);
+      else {
+        adopted.delete(directory);
+        lease.drop(directory);
+        removeDirectory(directory);
+      }
+    }
+  }
+
+  async function append(records: readonly TapRecord[]): Promise<{ stored: number; error?: unknown }> {
+    let stored = 0;
+    appending = new Set();
+    try {
+      const pauseWhenDue = createTimeSlice();
+      let block: Place[] = [];
+      let blockBytes = 0;
+      const flushBlock = async (): Promise<void> => {
+        if (block.length === 0) return;
+        await appendBlock(block, blockBytes);
+        stored += block.length;
+        block = [];
+        blockBytes = 0;
+      };
+      for (const record of records) {
+        // It was given again because nobody waited for the first time to end.
+        if (places.get(record)?.isStored === true) {
+          await flushBlock();
+          stored += 1;
+          continue;
+        }
+        const place = createPlace(record);
+        if (place.line.length > maxBytes) throw new Error(`a record of ${place.line.length} bytes is over maxBytes`);
+        if (blockBytes > 0 && blockBytes + place.line.length > BLOCK_BYTES) await flushBlock();
+        places.set(record, place);
+        appending.add(place);
+        block.push(place);
+        blockBytes += place.line.length;
+        await pauseWhenDue();
+      }
+      await flushBlock();
+      return { stored };
+    } catch (error) {
+      // Their numbers are behind what comes next: under these they would pass for repeats.
+      for (const record of records.slice(stored)) places.delete(record);
+      return { stored, error };
+    } finally {
+      appending = undefined;
+    }
+  }
+
+  function createPlace(record: TapRecord): Place {
+    lastNumber += 1;
+    return { number: lastNumber, line: encodeFrame(record, lastNumber, Date.now()), isStored: false };
+  }
+
+  async function appendBlock(block: readonly Place[], bytes: number): Promise<void> {
+    const lines = Buffer.concat(
+      block.map(({ line }) => line),
+      bytes,
+    );
+    try {
+      await appendLines(lines, block.length);
+    } catch (error) {
+      // `appendSync` was faster.
+      if (!block.every(({ isStored }) => isStored)) throw error;
+    }
+    for (const place of block) {
+      if (!place.isStored) written += 1;
+      place.isStored = true;
+      place.line = NOTHING;
+    }
+  }
+
+  async function appendLines(lines: Buffer, count: number): Promise<void> {
+    // Once more when the directory has gone meanwhile; a third time it would be no accident.
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await open(lines.length).append(lines, count);
+      // Checked after the write: who has taken the directory over before it may not have seen these lines.
+      if (await isInPlace()) return;
+      loseOwn();
+    }
+    throw new Error(`${own ?? folder} is moved away all the time`);
+  }
+
+  async function isInPlace(): Promise<boolean> {
+    return own !== undefined && (await fs.promises.lstat(own).catch(() => undefined)) !== undefined;
+  }
+
+  /** Another process took this one for dead (it was stopped for minutes), or somebody has removed the directory. */
+  function loseOwn(): void {
+    if (own === undefined) return;
+    const directory = own;
+    lease.drop(directory);
+    own = undefined;
+    current = undefined;
+    const lost = segments.filter(({ path }) => path.startsWith(directory));
+    segments = segments.filter((segment) => !lost.includes(segment));
+    for (const segment of lost) {
+      segment.abandon();
+      giveUp(segment, "taken");
+    }
+  }
+
+  async function adopt(): Promise<void> {
+    if (!fs.existsSync(folder)) return;
+    prepareFolder(folder);
+    const found = await adoptDirectories({ folder, self, fsync, isOurs: (path) => path === own || adopted.has(path) });
+    for (const { directory, segments: left, torn } of found) {
+      if (torn > 0) onCorrupt(0, torn);
+      if (left.length === 0) {
+        removeDirectory(directory);
+        continue;
+      }
+      adopted.set(directory, left);
+      lease.hold(directory);
+    }
+    const before = segments.filter(({ path }) => own === undefined || !path.startsWith(own));
+    const after = segments.filter((segment) => !before.includes(segment));
+    segments = [...before, ...found.flatMap(({ segments: left }) => left), ...after];
+    for (const segment of segments) if (segment !== current && segment.pending === 0) forget(segment);
+    while (sum(({ bytes }) => bytes) > maxBytes) dropOldest();
+  }
+
+  function scheduleTidying(): void {
+    if (tidying !== undefined || current === undefined || current.bytes === 0) return;
+    tidying = setTimeout(() => {
+      tidying = undefined;
+      void inTurn(async () => {
+        if (current?.pending === 0) seal();
+      });
+    }, TIDY_MS);
+    tidying.unref();
+  }
+
+  return {
+    get pending() {
+      return sum((segment) => segment.pending);
+    },
+    get bytes() {
+      return sum((segment) => segment.bytes);
+    },
+    get written() {
+      return written;
+    },
+
+    append: (records) => inTurn(() => append(records)),
+
+    appendSync(records) {
+      const added = records.filter((record) => !places.has(record));
+      for (const record of added) places.set(record, createPlace(record));
+      // What is being written by now may come to nothing; if it comes behind these lines, it passes for a repeat.
+      const wanted = [...(appending ?? []), ...added.map((record) => places.get(record))];
+      const rest = wanted.filter((place) => place !== undefined && !place.isStored) as Place[];
+      if (rest.length > 0) {
+        const block = Buffer.concat(rest.map(({ line }) => line));
+        try {
+          const target = current !== undefined && !current.isSealed ? current : open(block.length);
+          target.appendSync(block, rest.length);
+        } catch (error) {
+          for (const record of added) places.delete(record);
+          throw error;
+        }
+        for (const place of rest) place.isStored = true;
+        written += rest.length;
+      }
+      for (const segment of segments) segment.settleSync();
+      if (appending === undefined && current?.pending === 0) seal();
+      if (own !== undefined && segments.length === 0) {
+        lease.drop(own);
+        removeDirectory(own);
+        own = undefined;
+      }
+    },
+
+    async next(maxEntries, maxBytes) {
+      const entries: Entry[] = [];
+      let bytes = 0;
+      for (const segment of segments) {
+        if (entries.length >= maxEntries || bytes >= maxBytes) break;
+        if (segment.pending === segment.underWay) continue;
+        const result = await segment.read(maxEntries - entries.length, maxBytes - bytes).catch(() => undefined);
+        if (result === undefined) {
+          // It can't be read now. It stays where it is, for the next process.
+          segments = segments.filter((other) => other !== segment);
+          segment.abandon();
+          giveUp(segment, "taken");
+          continue;
+        }
+        if (result.corrupt > 0) onCorrupt(result.corrupt, 0);
+        for (const entry of result.entries) {
+          entries.push(entry);
+          bytes += entry.bytes;
+        }
+        if (segment !== current && segment.pending === 0) forget(segment);
+      }
+      return entries;
+    },
+
+    async settle(entries) {
+      for (const segment of new Set(entries.map((entry) => entry.segment))) {
+        const noted = segment.settle(entries.filter((entry) => entry.segment === segment));
+        if (segment.givenUp !== undefined) continue;
+        if (segment !== current && segment.pending === 0) forget(segment);
+        else await noted;
+      }
+      if (current?.pending === 0) {
+        if (current.bytes >= segmentBytes) void inTurn(async () => void (current?.pending === 0 && seal()));
+        else scheduleTidying();
+      }
+    },
+
+    adopt: () => inTurn(adopt),
+
+    close: () =>
+      inTurn(async () => {
+        clearTimeout(tidying);
+        lease.end();
+        seal();
+        for (const segment of segments) {
+          await segment.settle([]);
+          segment.release();
+        }
+        for (const directory of [...adopted.keys(), ...(own === undefined ? [] : [own])]) {
+          if (segments.some(({ path }) => path.startsWith(directory))) letGo(directory, folder);
+          else removeDirectory(directory);
+        }
+        own = undefined;
+        adopted.clear();
+        segments = [];
+      }),
+  };
+}
+
+function letGo(directory: string, folder: string): void {
+  try {
+    fs.renameSync(directory, join(folder, nameFreeDirectory()));
+  } catch {
+    // Somebody has removed it; or it is taken over when this process has ended.
+  }
+}
+
+function removeDirectory(directory: string): void {
+  try {
+    fs.rmdirSync(directory);
+  } catch {
+    // Something is in it that is not ours to remove.
+  }
+}
+
+function synchroniseDirectory(directory: string): void {
+  // Windows can't open one.
+  if (process.platform === "win32") return;
+  const descriptor = fs.openSync(directory, fs.constants.O_RDONLY);
+  try {
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
