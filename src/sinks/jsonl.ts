@@ -49,6 +49,8 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
   let closed = false;
   // Writes run one after the other: lines never mix, and order stays as given.
   let tail: Promise<unknown> = Promise.resolve();
+  /** What the system was given: it finishes a write that it has begun even when the process exits meanwhile. */
+  const taken = new WeakSet<TapRecord>();
 
   async function append(
     records: readonly TapRecord[],
@@ -61,14 +63,20 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
     const pauseWhenDue = createTimeSlice();
     const results: DeliveryResult[] = [];
     let failure: Error | undefined;
-    let lines: Buffer[] = [];
+    let lines: { record: TapRecord; line: Buffer }[] = [];
     let bytes = 0;
 
     async function flushBlock(): Promise<void> {
-      let written = await file.append(Buffer.concat(lines, bytes), (error) => (failure = error));
-      for (const line of lines) {
+      const block = Buffer.concat(
+        lines.map(({ line }) => line),
+        bytes,
+      );
+      for (const { record } of lines) taken.add(record);
+      let written = await file.append(block, (error) => (failure = error));
+      for (const { record, line } of lines) {
         written -= line.length;
         results.push(written >= 0 ? "delivered" : "retry");
+        if (written < 0) taken.delete(record);
       }
       lines = [];
       bytes = 0;
@@ -76,7 +84,7 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
 
     for (const record of records) {
       const line = Buffer.from(`${toJsonText(record)}\n`);
-      lines.push(line);
+      lines.push({ record, line });
       bytes += line.length;
       if (bytes >= BLOCK_BYTES) await flushBlock();
       if (failure !== undefined) break;
@@ -103,8 +111,9 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
       return settleOrAbort(written, signal, () => allResults(records.length, job.started ? "unknown" : "retry"));
     },
     writeSync(records) {
-      if (closed || records.length === 0) return;
-      file.appendSync(Buffer.from(records.map((record) => `${toJsonText(record)}\n`).join("")));
+      const rest = records.filter((record) => !taken.has(record));
+      if (closed || rest.length === 0) return;
+      file.appendSync(Buffer.from(rest.map((record) => `${toJsonText(record)}\n`).join("")));
     },
     async close() {
       closed = true;

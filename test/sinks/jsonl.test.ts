@@ -194,6 +194,23 @@ describe("jsonlSink", () => {
     expect(readRecords()).toHaveLength(2);
   });
 
+  it("does not write again at once what the system already is writing", async () => {
+    const sink = jsonlSink({ path });
+    const [first, second] = [sampleCall(), sampleCall()];
+    const real = fs.write.bind(fs);
+    // Node lets the system finish such a write when the process exits.
+    const begun = new Promise<() => void>((resolve) => {
+      vi.spyOn(fs, "write").mockImplementation((...given: Parameters<typeof real>) => resolve(() => real(...given)));
+    });
+    const written = sink.write([first], options);
+    const finish = await begun;
+    sink.writeSync?.([first, second]);
+    finish();
+    await written;
+    await sink.close?.();
+    expect(ids(readRecords()).toSorted()).toEqual(ids([first, second]).toSorted());
+  });
+
   it.each([{ path: "" }, { path: undefined as unknown as string }])("says what is wrong with %j", (wrong) => {
     expect(() => jsonlSink(wrong)).toThrow(/"path" must be the path of a file/);
   });
