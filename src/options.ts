@@ -13,6 +13,8 @@ type Check = (value: unknown) => string | undefined;
 
 const isBoolean: Check = (value) => (typeof value === "boolean" ? undefined : "true or false");
 const isFunction: Check = (value) => (typeof value === "function" ? undefined : "a function");
+const isShare: Check = (value) =>
+  typeof value === "number" && value >= 0 && value <= 1 ? undefined : "a number from 0 (none) to 1 (all)";
 const isCount: Check = (value) =>
   typeof value === "number" && Number.isInteger(value) && value > 0 ? undefined : "a whole number above 0";
 
@@ -85,8 +87,8 @@ const CHECKS: Readonly<Record<keyof TapOptions, Check>> = {
   tokenTracking: isBoolean,
   costTracking: isBoolean,
   prices: isPrices,
-  sampleRate: (value) =>
-    typeof value === "number" && value >= 0 && value <= 1 ? undefined : "a number from 0 (none) to 1 (all)",
+  sampleRate: isShare,
+  contentSampleRate: isShare,
   sample: isFunction,
   limits: isLimits,
   context: isFunction,

@@ -3,45 +3,110 @@ import { digestMedia } from "#platform";
 import { buildCall, type CallFacts } from "./enrich/build-call.ts";
 import type { CostCalculator } from "./enrich/cost.ts";
 import { readHeaderFacts } from "./enrich/headers.ts";
-import type { Linker } from "./enrich/link.ts";
-import { applyPrivacy, type PrivacyPolicy } from "./enrich/privacy.ts";
+import type { Linker, LinkHints } from "./enrich/link.ts";
+import { keepArguments, type ToolRun } from "./enrich/link-tools.ts";
+import type { TurnPrivacy } from "./enrich/link-turns.ts";
+import { applyPrivacy, applySpanPrivacy, type PrivacyPolicy, toMetadata } from "./enrich/privacy.ts";
+import { buildToolSpan } from "./enrich/tool-span.ts";
 import { readTransportError } from "./enrich/transport-error.ts";
+import { createId, randomHex } from "./interceptor/id.ts";
 import { DEFAULT_MAX_CONTENT_LENGTH } from "./options.ts";
 import type { AssembledExchange } from "./pipeline/assemble.ts";
-import type { Exchange, LlmCall, TapOptions } from "./types.ts";
+import type { Exchange, LlmCall, Span, TapOptions } from "./types.ts";
 
 export interface RecorderOptions {
   options: TapOptions;
   cost: CostCalculator;
   linker: Linker;
   report(place: string, error: unknown): void;
+  /** Content was left out because of sampling. */
+  onContentSampledOut(): void;
 }
 
+/** A call, and the tools that were run before it. */
+export interface RecordedCall {
+  call: LlmCall;
+  spans: Span[];
+}
+
+export type RecordCall = (exchange: Exchange, assembled: AssembledExchange | undefined) => RecordedCall | undefined;
+
 /** The steps of a call on its way to the sinks. `undefined`: sampled out. */
-export function createRecorder({ options, cost, linker, report }: RecorderOptions) {
-  return function recordCall(exchange: Exchange, assembled: AssembledExchange | undefined): LlmCall | undefined {
+export function createRecorder(recorder: RecorderOptions): RecordCall {
+  const { options, cost, linker, report } = recorder;
+  return function recordCall(exchange, assembled) {
     const { settings } = exchange;
     const built = buildCall(toFacts(exchange, assembled, options.sampleRate));
     // Ids first: sampling is per trace, and what is sampled out needs no gate.
-    const linked = linker.link(built, {
-      ...(settings.traceId !== undefined && { traceId: settings.traceId }),
-      ...(settings.parentSpanId !== undefined && { parentSpanId: settings.parentSpanId }),
-      ...optional("traceparent", exchange.requestHeaders["traceparent"]),
-      ...optional("retryCount", exchange.requestHeaders["x-stainless-retry-count"]),
-    });
-    if (!isSampled(linked.trace.traceId, options.sampleRate ?? 1)) return undefined;
-    const policy = createPolicy(exchange, linked, options, report);
-    const kept = applyPrivacy(linked, policy);
+    const { toolRuns, turn } = linker.link(built, toLinkHints(exchange, assembled, options));
+    const { traceId } = built.trace;
+    if (!isSampled(traceId, options.sampleRate ?? 1)) return undefined;
+    const policy = createPolicy(exchange, built, options, report);
+    const hasContent = !policy.privacyMode;
+    if (!isSampled(traceId, options.contentSampleRate ?? 1)) policy.privacyMode = true;
+    if (turn !== undefined) turn.privacy = pickPrivacy(policy);
+    let call = applyPrivacy(built, policy);
     if (settings.tokenTracking && settings.costTracking) {
-      const price = cost.price(kept);
-      if (price !== undefined) kept.cost = price;
+      const price = cost.price(call);
+      if (price !== undefined) call.cost = price;
     }
-    return isWanted(kept, options, report) ? kept : undefined;
+    const verdict = judgeCall(call, options, report);
+    if (verdict === "drop") return undefined;
+    if (verdict === "metadata") {
+      call = toMetadata(call) as LlmCall;
+      policy.privacyMode = true;
+    }
+    if (hasContent && policy.privacyMode) recorder.onContentSampledOut();
+    if (turn !== undefined) keepArguments(turn, call);
+    return { call, spans: toolRuns.map((run) => recordToolRun(run, built, policy)) };
   };
 }
 
-function optional<Key extends string>(key: Key, value: string | undefined): { [Name in Key]?: string } {
-  return (value === undefined ? {} : { [key]: value }) as { [Name in Key]?: string };
+/** The strictest of the call that asked for the tool and the one that brought its result. */
+function recordToolRun(run: ToolRun, call: LlmCall, policy: PrivacyPolicy): Span {
+  const span = buildToolSpan(run, call, { id: createId(run.startedAt), spanId: randomHex(16) });
+  return applySpanPrivacy(span, {
+    ...policy,
+    privacyMode: policy.privacyMode || run.privacy.privacyMode,
+    excludeInput: policy.excludeInput || run.privacy.excludeInput,
+    excludeOutput: policy.excludeOutput || run.privacy.excludeOutput,
+  });
+}
+
+function pickPrivacy({ privacyMode, excludeInput, excludeOutput }: PrivacyPolicy): TurnPrivacy {
+  return { privacyMode, excludeInput, excludeOutput };
+}
+
+function toLinkHints(exchange: Exchange, assembled: AssembledExchange | undefined, { capture }: TapOptions): LinkHints {
+  const { settings, requestHeaders, startTime, endTime, lastByteTime } = exchange;
+  const { traceId, parentSpanId, activeSpan, privacyMode, excludeInput, excludeOutput } = settings;
+  const { traceparent } = requestHeaders;
+  return {
+    ...(traceId !== undefined && { traceId }),
+    ...(parentSpanId !== undefined && { parentSpanId }),
+    ...(activeSpan !== undefined && { activeSpan }),
+    ...(traceparent !== undefined && { traceparent }),
+    headers: requestHeaders,
+    startTime,
+    endTime,
+    answerTime: lastByteTime === 0 ? endTime : Math.min(lastByteTime, endTime),
+    readBody: () => readBodyText(exchange),
+    ...(assembled?.response.itemIds !== undefined && { itemIds: assembled.response.itemIds }),
+    // Until `capture` was asked.
+    privacy: { privacyMode: privacyMode || capture !== undefined, excludeInput, excludeOutput },
+  };
+}
+
+/** Only to be compared: it need not be decoded faithfully. */
+function readBodyText({ requestBody, requestChunks, requestTruncated }: Exchange): string | undefined {
+  if (requestTruncated) return undefined;
+  if (typeof requestBody === "string") return requestBody;
+  const decoder = new TextDecoder();
+  if (requestBody !== undefined) return decoder.decode(requestBody);
+  if (requestChunks === undefined) return undefined;
+  let text = "";
+  for (const chunk of requestChunks) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
 }
 
 function toFacts(
@@ -146,18 +211,23 @@ function isCaptureOff(call: LlmCall, options: TapOptions, report: RecorderOption
 }
 
 /** When `sample` throws, the call is kept. */
-function isWanted(call: LlmCall, options: TapOptions, report: RecorderOptions["report"]): boolean {
-  if (options.sample === undefined) return true;
+function judgeCall(
+  call: LlmCall,
+  { sample }: TapOptions,
+  report: RecorderOptions["report"],
+): "keep" | "metadata" | "drop" {
+  if (sample === undefined) return "keep";
   try {
-    return options.sample(call);
+    const answer = sample(call);
+    return answer === "metadata" ? answer : answer ? "keep" : "drop";
   } catch (error) {
     report("sample", error);
-    return true;
+    return "keep";
   }
 }
 
 /** The same answer for all calls of a trace: its id decides. */
-function isSampled(traceId: string, rate: number): boolean {
+export function isSampled(traceId: string, rate: number): boolean {
   if (rate >= 1) return true;
   if (rate <= 0) return false;
   let hash = 2166136261;

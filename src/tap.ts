@@ -1,5 +1,5 @@
 /** The composition root: the only file that knows all rooms. */
-import { defer, onProcessEnd, warn } from "#platform";
+import { createKeyedHash, defer, onProcessEnd, warn } from "#platform";
 import { createBackground } from "./background.ts";
 import { getFlowStore, mergeContext } from "./context.ts";
 import { createCounters, increase, readStats } from "./counters.ts";
@@ -23,7 +23,7 @@ import { createDelivery, type Delivery } from "./pipeline/delivery.ts";
 import { createExitHooks } from "./pipeline/process-end.ts";
 import { createQueue } from "./pipeline/queue.ts";
 import { createRecorder } from "./record-call.ts";
-import type { FlushReport, FlushResult, RunContext, Sink, TapOptions, TapRecord, TapStats } from "./types.ts";
+import type { FlushReport, FlushResult, RunContext, Sink, Span, TapOptions, TapRecord, TapStats } from "./types.ts";
 
 /** Takes the hooks off again; `using restore = tap.install()` does so at the end of the block. */
 export interface Restore {
@@ -101,7 +101,14 @@ export function createTap(options: TapOptions = {}): Tap {
     ...(options.prices !== undefined && { prices: options.prices }),
     onError: (error) => report("prices", error),
   });
-  const recordCall = createRecorder({ options, cost, linker: createLinker({ randomHex }), report });
+  const linker = createLinker({ randomHex, hash: createKeyedHash() });
+  const recordCall = createRecorder({
+    options,
+    cost,
+    linker,
+    report,
+    onContentSampledOut: () => increase(counters.contentDropped, "sampled_out"),
+  });
   const sinks = nameSinks(options.sinks ?? []);
   const deliveries = sinks.map(({ sink, name }) => ({
     sink,
@@ -140,18 +147,24 @@ export function createTap(options: TapOptions = {}): Tap {
 
   function finishCall(...[exchange, assembled]: Parameters<typeof recordCall>): void {
     try {
-      const call = recordCall(exchange, assembled);
-      if (call === undefined) {
+      const recorded = recordCall(exchange, assembled);
+      if (recorded === undefined) {
         counters.sampledOut += 1;
         return;
       }
       counters.recorded += 1;
-      emitter.emit("call", call);
-      deliver(call);
+      for (const span of recorded.spans) deliverSpan(span);
+      emitter.emit("call", recorded.call);
+      deliver(recorded.call);
     } catch (error) {
       increase(counters.dropped, "record_failed");
       report("record", error);
     }
+  }
+
+  function deliverSpan(span: Span): void {
+    emitter.emit("span", span);
+    deliver(span);
   }
 
   function deliver(record: TapRecord): void {

@@ -96,6 +96,8 @@ export interface ToolCallResponsePart {
   id?: string;
   name?: string;
   response?: unknown;
+  /** The app says that the tool failed. */
+  isError?: boolean;
 }
 
 /** A tool that the provider runs itself (web search, code interpreter, …). */
@@ -250,7 +252,8 @@ export interface Timing {
   outputTokensPerSecond?: number;
 }
 
-export type ErrorKind = "http" | "network" | "timeout" | "abort" | "stream";
+/** `app`: thrown by the app's own function, in a span. */
+export type ErrorKind = "http" | "network" | "timeout" | "abort" | "stream" | "app";
 
 export interface CallError {
   kind: ErrorKind;
@@ -284,13 +287,18 @@ export interface CallContext {
 }
 
 export interface Trace {
+  /** 32 lower-case hex digits, or what the app gave. */
   traceId: string;
   spanId: string;
   parentSpanId?: string;
+  /** 1 for the first call of a conversation that was seen; one more for each answer it went on from. Chat only. */
   turn?: number;
+  /** What told the trace. Absent: a new one, or that of the attempt before. */
   linkedBy?: "context" | "otel" | "tool_result" | "response_id" | "history";
-  /** Index into `request.messages` of the first message that is new since the last turn. */
+  /** Index into `request.messages`, as they are in the record, of the first message that is new since the last turn. */
   newMessagesFrom?: number;
+  /** How many of the new messages hold words of a user, not only results of tools; 0 for a retry. */
+  newUserMessages?: number;
 }
 
 export type CaptureContent = "full" | "metadata" | "redacted" | "truncated";
@@ -319,7 +327,9 @@ export interface CallRequest {
   tools?: ToolDefinition[];
   /** 1 for the first try. */
   attempt?: number;
+  /** The same for all attempts of one call: the `id` of the first. Absent where the first one was not seen. */
   logicalCallId?: string;
+  /** `id` of the attempt before. A call has succeeded in the end if one of its attempts has. */
   retryOf?: string;
   bytes: number;
 }
@@ -460,7 +470,7 @@ export interface TapStats {
   ignored: Record<string, number>;
   /** Exchanges that have begun and not yet become any of the above. */
   inFlight: number;
-  /** Records whose content was dropped because a bound was reached, by bound. */
+  /** Calls whose content was dropped because a bound was reached, by bound, or by sampling (`sampled_out`). */
   contentDropped: Record<string, number>;
   /** What user code, sinks and parsers threw at us, by place. */
   errors: Record<string, number>;
@@ -543,8 +553,10 @@ export interface TapOptions {
   prices?: Record<string, PriceOverride>;
   /** Share of calls kept, 0 to 1, consistent per trace. Default 1. */
   sampleRate?: number;
-  /** Decides after the parse whether a call is kept. */
-  sample?: (call: LlmCall) => boolean;
+  /** Share of calls whose content is kept, 0 to 1, consistent per trace; the others are recorded without it. Default 1. */
+  contentSampleRate?: number;
+  /** Decides after the parse whether a call is kept; `"metadata"` keeps it without content. */
+  sample?: (call: LlmCall) => boolean | "metadata";
   limits?: TapLimits;
   /** Called at each dispatch. */
   context?: () => RunContext | undefined;
@@ -603,6 +615,10 @@ export interface Exchange {
   requestBytes: number;
   requestKept: number;
   requestTruncated: boolean;
+  /** With `requestTruncated`: how the body ends. */
+  requestTail: Uint8Array | undefined;
+  /** `includeUsage` has changed the request: its answer has an event that the app must not get. */
+  addedUsage: { choices: number } | undefined;
   /** 0 until a response head came. */
   status: number;
   responseHeaders: Record<string, string>;
@@ -620,6 +636,8 @@ export interface Exchange {
   pendingBytes: number;
   /** For each chunk that is pending: its size and its time, alternating. */
   marks: number[];
+  /** Of what is pending, the bytes before the place where something was dropped. */
+  gapAt: number | undefined;
   /** The body that the app reads, where it is undici's own: one that nobody reads any more never ends by itself. */
   body: WeakRef<ReadableStream> | undefined;
   /** In the pipeline's list of exchanges with something new. */

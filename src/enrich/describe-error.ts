@@ -29,6 +29,7 @@ const kindTexts: Readonly<Record<CallError["kind"], string>> = {
   timeout: "The call timed out",
   abort: "The call was cancelled",
   stream: "The stream reported an error",
+  app: "The function threw",
 };
 
 export function describeError({ kind, status }: Pick<CallError, "kind" | "status">): string {

@@ -1,71 +1,294 @@
 /**
- * The trace of a call: from its context or its `traceparent` header, else a new one; and which attempt it is. What links
- * calls that say nothing of each other (tool results, response ids, history) comes after this.
+ * What belongs together. A trace that the app gave comes first. Else a call goes on from an answer that it sends back:
+ * by the calls whose results it brings, by the id of that answer, or by its history. See `link-turns.ts` for when that is
+ * certain enough, and `fingerprint.ts` for what is compared.
+ *
+ * Calls come here when they have ended, in whatever order; what counts is when they began and when an answer was there.
  */
-import type { LlmCall, Trace } from "../types.ts";
+import type { LlmCall, Message, Trace } from "../types.ts";
+import { describeNew, findNew, type Hash, type NewMessages, printAnswer, printRequest } from "./fingerprint.ts";
+import type { RequestPrint } from "./fingerprint.ts";
+import { type Attempt, createRetryTracker, readCount, type RetryHints } from "./link-retry.ts";
+import { readOpenedConversation, readStoredLinks } from "./link-stored.ts";
+import { createToolMatcher, type ToolNotice, type ToolRun } from "./link-tools.ts";
+import { findGivenTrace, type GivenTrace, type TraceHints } from "./link-trace.ts";
+import { createTurnStore, type Evidence, pickTurn, type Seeker, type Turn, type TurnPrivacy } from "./link-turns.ts";
 
 export interface LinkerOptions {
   /** Random lower-case hex digits, from the platform: 32 for a trace, 16 for a span. */
   randomHex: (digits: number) => string;
+  /** A keyed hash, from the platform. */
+  hash: Hash;
 }
 
-/** What was known at dispatch. */
-export interface LinkHints {
-  /** From `tap.run`, a span around the call, or an override header. */
-  traceId?: string;
-  parentSpanId?: string;
-  /** The request's own W3C header: whoever set it has an open span. */
-  traceparent?: string;
-  /** `x-stainless-retry-count`: 0 for the first try. */
-  retryCount?: string;
+/** What is known of a call besides its record. */
+export interface LinkHints extends TraceHints, Pick<RetryHints, "headers" | "readBody" | "startTime" | "endTime"> {
+  /** When the last byte of the answer came, of `performance.now()`. */
+  answerTime: number;
+  /** Ids of what was answered, where the provider stores it. */
+  itemIds?: readonly string[];
+  privacy: TurnPrivacy;
 }
 
 export interface Linker {
-  /** Sets `trace` and `request.attempt` of a call that nobody else holds yet, and returns it. */
-  link(call: LlmCall, hints: LinkHints): LlmCall;
+  /** Sets `trace` and what `request` says of attempts, of a call that nobody else holds yet. */
+  link(call: LlmCall, hints: LinkHints): Links;
+  noteTool(notice: ToolNotice): void;
+}
+
+export interface Links {
+  /** The tools that were run between an earlier answer and this call. */
+  toolRuns: ToolRun[];
+  /** What the call left for those that go on from it. */
+  turn: Turn | undefined;
 }
 
 /** The trace of a call that was not linked yet: W3C's invalid ids. */
 export const UNLINKED_TRACE: Readonly<Trace> = { traceId: "0".repeat(32), spanId: "0".repeat(16) };
 
-export function createLinker({ randomHex }: LinkerOptions): Linker {
-  function findTrace(hints: LinkHints): Trace {
-    const spanId = randomHex(16);
-    const header = readTraceparent(hints.traceparent);
-    if (hints.traceId !== undefined) {
-      // A header of another trace says nothing about who called in this one.
-      const parent = hints.parentSpanId ?? (header?.traceId === hints.traceId ? header.parentSpanId : undefined);
-      return {
-        traceId: hints.traceId,
-        spanId,
-        ...(parent !== undefined && { parentSpanId: parent }),
-        linkedBy: "context",
-      };
+/** For a call that stands for itself: the trace that it was given, or a new one. */
+export function linkAlone(
+  call: LlmCall,
+  hints: TraceHints & Pick<LinkHints, "headers">,
+  randomHex: LinkerOptions["randomHex"],
+): LlmCall {
+  const given = findGivenTrace(hints) ?? { traceId: randomHex(32) };
+  call.trace = { ...given, spanId: randomHex(16) };
+  const attempt = readCount(hints.headers);
+  if (attempt !== undefined) call.request.attempt = attempt;
+  return call;
+}
+
+type LinkKind = "tool_result" | "response_id" | "history";
+
+/** The answer that a call goes on from. */
+interface Predecessor {
+  turn: Turn;
+  kind: LinkKind;
+  /** Turns behind it that were not seen. */
+  skipped: number;
+  /** The request ends with it: nothing was added. */
+  isLast: boolean;
+}
+
+/** What an attempt leaves for the next one. */
+interface Memo {
+  trace: Trace;
+  predecessor: Predecessor | undefined;
+}
+
+export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
+  const turns = createTurnStore();
+  /** Calls that went on from an answer that nobody had seen: it may still be on its way through the pipeline. */
+  const orphans = createTurnStore({ maxTurns: 1_000, maxAgeMs: 60_000 });
+  const retries = createRetryTracker<Memo>(hash);
+  const tools = createToolMatcher();
+
+  function link(call: LlmCall, hints: LinkHints): Links {
+    const identity = readIdentity(call);
+    const given = findGivenTrace(hints);
+    const retryHints = { ...hints, identity };
+    const earlier = retries.link(call, retryHints);
+    const messages = call.request.messages ?? [];
+    const isChat = call.operation === "chat";
+    const print = isChat ? printRequest({ ...call.request, messages }, hash) : undefined;
+    const seeker: Seeker = { identity, traceId: given?.traceId, startTime: hints.startTime };
+    const wanted: string[] = [];
+    const predecessor =
+      print === undefined ? undefined : (earlier?.memo.predecessor ?? findPredecessor(call, print, seeker, wanted));
+    call.trace = makeTrace(given, earlier, predecessor);
+    if (!isChat) delete call.trace.turn;
+    const links: Links = { toolRuns: [], turn: undefined };
+    if (print !== undefined) {
+      const added = findAdded(messages, print, predecessor);
+      if (call.request.messages !== undefined) noteNew(call.trace, added, messages.length, earlier !== undefined);
+      if (predecessor !== undefined) {
+        links.toolRuns = tools.match(added.results, predecessor, print, hints.startTime);
+      }
+      if (given === undefined && predecessor === undefined && earlier === undefined)
+        adoptLater(call, wanted, seeker, hints);
+      links.turn = noteAnswer(call, print, { hints, seeker, given, predecessor, isFirst: earlier === undefined });
     }
-    if (header !== undefined) return { ...header, spanId, linkedBy: "otel" };
-    return { traceId: randomHex(32), spanId };
+    retries.note(call, retryHints, { trace: call.trace, predecessor });
+    return links;
   }
 
-  function link(call: LlmCall, hints: LinkHints): LlmCall {
-    call.trace = findTrace(hints);
-    const attempt = readAttempt(hints.retryCount);
-    if (attempt !== undefined) call.request.attempt = attempt;
-    return call;
+  function makeTrace(
+    given: GivenTrace | undefined,
+    earlier: Attempt<Memo> | undefined,
+    predecessor: Predecessor | undefined,
+  ): Trace {
+    const spanId = randomHex(16);
+    const before = predecessor?.turn.trace;
+    const turn = before === undefined ? 1 : (before.turn ?? 1) + 1 + (predecessor?.skipped ?? 0);
+    if (given !== undefined) {
+      const parent = given.parentSpanId ?? (before?.traceId === given.traceId ? before.spanId : undefined);
+      return { ...given, spanId, ...(parent !== undefined && { parentSpanId: parent }), turn };
+    }
+    // Attempts stand side by side.
+    if (earlier !== undefined) return { ...earlier.memo.trace, spanId };
+    if (before === undefined || predecessor === undefined) return { traceId: randomHex(32), spanId, turn };
+    return { traceId: before.traceId, spanId, parentSpanId: before.spanId, turn, linkedBy: predecessor.kind };
   }
 
-  return { link };
+  /** @param wanted - takes the keys of answers that would have been certain, when there is none */
+  function findPredecessor(
+    call: LlmCall,
+    print: RequestPrint,
+    seeker: Seeker,
+    wanted: string[],
+  ): Predecessor | undefined {
+    const stored = findStored(call, print, seeker, wanted);
+    if (stored !== undefined) return stored === "ambiguous" ? undefined : stored;
+    for (let index = print.turns.length - 1; index >= 0; index -= 1) {
+      const turn = print.turns[index];
+      if (turn === undefined) continue;
+      const isLast = print.endsWithTurn && index === print.turns.length - 1;
+      const skipped = print.turns.length - 1 - index - (print.endsWithTurn && !isLast ? 1 : 0);
+      const named = pickByKey(keyOf("item", turn.itemIds.at(-1)), seeker, "unique", wanted);
+      const called = named ?? pickByKey(keyOf("turn", turn.turnKey), seeker, "unique", wanted);
+      const found = called ?? pickByKey(keyOf("history", turn.historyKey), seeker, skipped === 0 ? "likely" : "weak");
+      if (found === "ambiguous") return undefined;
+      if (found === undefined) continue;
+      const kind =
+        turn.toolCalls.length > 0 && !isLast ? "tool_result" : named === undefined ? "history" : "response_id";
+      return { turn: found, kind, skipped, isLast };
+    }
+    return undefined;
+  }
+
+  function findStored(
+    call: LlmCall,
+    print: RequestPrint,
+    seeker: Seeker,
+    wanted: string[],
+  ): Predecessor | "ambiguous" | undefined {
+    const { previousId, conversationId } = readStoredLinks(call);
+    const predecessor = (turn: Turn): Predecessor => ({
+      turn,
+      kind: "response_id",
+      skipped: print.turns.length,
+      isLast: false,
+    });
+    if (previousId !== undefined) {
+      const found = pickByKey(keyOf("response", previousId, call), seeker, "unique", wanted);
+      if (found !== undefined) return found === "ambiguous" ? found : predecessor(found);
+    }
+    if (conversationId === undefined) return undefined;
+    // The provider puts its calls in one line: the latest is the one before.
+    const latest = turns
+      .find(keyOf("conversation", conversationId, call) ?? "")
+      .findLast((turn) => pickTurn([turn], seeker, "unique") === turn && turn.answerTime <= seeker.startTime);
+    return latest && predecessor(latest);
+  }
+
+  function pickByKey(
+    key: string | undefined,
+    seeker: Seeker,
+    evidence: Evidence,
+    wanted?: string[],
+  ): Turn | "ambiguous" | undefined {
+    if (key === undefined) return undefined;
+    const found = pickTurn(turns.find(key), seeker, evidence);
+    if (found === undefined) wanted?.push(key);
+    return found;
+  }
+
+  /** Ids are hashed too: nothing of a conversation is kept. */
+  function keyOf(kind: string, id: string | undefined, call?: LlmCall): string | undefined {
+    if (id === undefined || kind === "turn" || kind === "history") return id && `${kind} ${id}`;
+    return `${kind} ${hash(`${call?.request.host ?? ""} ${id}`)}`;
+  }
+
+  function noteAnswer(
+    call: LlmCall,
+    print: RequestPrint,
+    facts: {
+      hints: LinkHints;
+      seeker: Seeker;
+      given: GivenTrace | undefined;
+      predecessor: Predecessor | undefined;
+      isFirst: boolean;
+    },
+  ): Turn | undefined {
+    const { hints, seeker, given, predecessor } = facts;
+    const choices = call.response?.choices ?? [];
+    if (call.outcome === "error" || (choices.length === 0 && call.response?.id === undefined)) return undefined;
+    const answers = choices.map((choice) => printAnswer(choice, print, hash));
+    const isWhole = !call.capture.requestTruncated && !call.capture.responseTruncated;
+    const { conversationId } = readStoredLinks(call);
+    const certain = [
+      keyOf("response", call.response?.id, call),
+      keyOf("conversation", conversationId ?? readOpenedConversation(call), call),
+      ...(hints.itemIds ?? []).map((id) => keyOf("item", id)),
+      ...answers.map(({ turnKey }) => keyOf("turn", turnKey)),
+    ].filter((key) => key !== undefined);
+    const likely = isWhole ? answers.map(({ historyKey }) => keyOf("history", historyKey)) : [];
+    const turn: Turn = {
+      trace: call.trace,
+      isExplicit: given !== undefined,
+      identity: seeker.identity,
+      startTime: hints.startTime,
+      answerTime: hints.answerTime,
+      answeredAt: call.timing.startedAt + (hints.answerTime - hints.startTime),
+      toolCalls: answers.flatMap(({ toolCalls }) => toolCalls.map(({ id, name }) => ({ id, name, isAnswered: false }))),
+      privacy: hints.privacy,
+      isContinued: false,
+    };
+    if (given === undefined && predecessor === undefined && facts.isFirst) joinOrphan(turn, certain);
+    turns.add(turn, [...certain, ...likely.filter((key) => key !== undefined)]);
+    if (predecessor?.skipped === 0) predecessor.turn.isContinued = true;
+    return turn;
+  }
+
+  function adoptLater(call: LlmCall, wanted: readonly string[], seeker: Seeker, hints: LinkHints): void {
+    if (wanted.length === 0) return;
+    const orphan: Turn = {
+      trace: call.trace,
+      isExplicit: false,
+      identity: seeker.identity,
+      startTime: hints.startTime,
+      answerTime: hints.answerTime,
+      answeredAt: 0,
+      toolCalls: [],
+      privacy: hints.privacy,
+      isContinued: false,
+    };
+    orphans.add(orphan, wanted);
+  }
+
+  /** The call that went on from this answer has left, in a trace of its own: this one joins it. */
+  function joinOrphan(turn: Turn, keys: readonly string[]): void {
+    const found = new Set(keys.flatMap((key) => orphans.find(key)));
+    const fitting = [...found].filter(
+      (orphan) => !orphan.isContinued && pickTurn([turn], { ...orphan, traceId: undefined }, "unique") === turn,
+    );
+    const [orphan] = fitting;
+    if (orphan === undefined || fitting.length > 1) return;
+    orphan.isContinued = true;
+    turn.isContinued = true;
+    turn.trace.traceId = orphan.trace.traceId;
+  }
+
+  return { link, noteTool: tools.note };
 }
 
-/** https://www.w3.org/TR/trace-context/#traceparent-header; a version that is not known yet is read like version 00. */
-function readTraceparent(header: string | undefined): { traceId: string; parentSpanId: string } | undefined {
-  const match = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-|$)/.exec(header?.trim() ?? "");
-  const [, traceId, parentSpanId] = match ?? [];
-  if (traceId === undefined || parentSpanId === undefined) return undefined;
-  if (/^0+$/.test(traceId) || /^0+$/.test(parentSpanId)) return undefined;
-  return { traceId, parentSpanId };
+function readIdentity({ context }: LlmCall): Turn["identity"] {
+  const { userId, sessionId } = context;
+  return { ...(userId !== undefined && { userId }), ...(sessionId !== undefined && { sessionId }) };
 }
 
-/** 1 for the first try. @param retryCount - of OpenAI's and Anthropic's SDKs: 0 for the first try */
-function readAttempt(retryCount: string | undefined): number | undefined {
-  return retryCount !== undefined && /^\d{1,4}$/.test(retryCount) ? Number(retryCount) + 1 : undefined;
+/** What the request adds to the turn before. */
+function findAdded(
+  messages: readonly Message[],
+  print: RequestPrint,
+  predecessor: Predecessor | undefined,
+): NewMessages {
+  return predecessor?.isLast === true ? describeNew(messages, messages.length) : findNew(messages, print);
+}
+
+/** A retry brings nothing that its first attempt has not brought. */
+function noteNew(trace: Trace, { from, userMessages }: NewMessages, end: number, isRetry: boolean): void {
+  trace.newMessagesFrom = isRetry ? end : from;
+  trace.newUserMessages = isRetry ? 0 : userMessages;
 }

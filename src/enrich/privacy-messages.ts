@@ -3,7 +3,8 @@ import type { BlobPart, Choice, Message, OtherPart, Part, ToolDefinition } from 
 import { maskCredentials } from "./credentials.ts";
 import type { Gate, Place } from "./gate.ts";
 import { digestMedia, sizeOfBase64 } from "./media.ts";
-import { applyRules, at, keep, keepIdentifier, keepJson, keepNumber, keepText } from "./rules.ts";
+import { isModelRole } from "./roles.ts";
+import { applyRules, at, keep, keepBoolean, keepIdentifier, keepJson, keepNumber, keepText } from "./rules.ts";
 import type { Rule, Rules } from "./rules.ts";
 
 type PartType = Part["type"];
@@ -18,7 +19,13 @@ const partRules: { readonly [Type in PartType]: Rules<PartOf<Type>> } = {
   reasoning: { type: keep, content: keepText },
   refusal: { type: keep, content: keepText },
   tool_call: { type: keep, id: keepIdentifier, name: keepIdentifier, arguments: keepJson },
-  tool_call_response: { type: keep, id: keepIdentifier, name: keepIdentifier, response: keepJson },
+  tool_call_response: {
+    type: keep,
+    id: keepIdentifier,
+    name: keepIdentifier,
+    response: keepJson,
+    isError: keepBoolean,
+  },
   server_tool_call: { type: keep, id: keepIdentifier, name: keepIdentifier, arguments: keepJson },
   server_tool_call_response: { type: keep, id: keepIdentifier, name: keepIdentifier, response: keepJson },
   blob: {
@@ -69,8 +76,6 @@ const modelParts: ReadonlySet<PartType> = new Set<PartType>([
   "reasoning",
   "refusal",
 ]);
-
-const modelRoles: ReadonlySet<string> = new Set(["assistant", "model", "chatbot", "ai", "bot"]);
 
 export function keepParts(parts: Part[], gate: Gate, place: Place): Part[] {
   const kept: Part[] = [];
@@ -125,7 +130,7 @@ export function keepMessages(messages: Message[], gate: Gate, place: Place): Mes
   if (gate.allows("output")) return messages.map((message) => keepMessage(message, gate, place));
   const kept: Message[] = [];
   for (const message of messages) {
-    if (modelRoles.has(message.role.toLowerCase())) continue;
+    if (isModelRole(message.role)) continue;
     const parts = message.parts.filter((part) => !modelParts.has(part.type));
     if (parts.length > 0 || message.parts.length === 0) kept.push(keepMessage({ ...message, parts }, gate, place));
   }

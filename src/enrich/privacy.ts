@@ -174,6 +174,7 @@ const traceRules: Rules<Trace> = {
   turn: keepNumber,
   linkedBy: keep,
   newMessagesFrom: keepNumber,
+  newUserMessages: keepNumber,
 };
 
 /** Last in its record: it says what the rules before it did. */

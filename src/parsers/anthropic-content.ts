@@ -1,5 +1,13 @@
 /** Content blocks, system prompts, messages and tools of the Anthropic Messages API, in requests and responses alike. */
-import type { Message, Modality, Part, ServerToolCallPart, ToolCallPart, ToolDefinition } from "../types.ts";
+import type {
+  Message,
+  Modality,
+  Part,
+  ServerToolCallPart,
+  ToolCallPart,
+  ToolCallResponsePart,
+  ToolDefinition,
+} from "../types.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { modalityOf, readBase64Media, readMediaUrl } from "./shared/media.ts";
@@ -93,11 +101,12 @@ function readToolUse(block: JsonObject, type: "tool_call" | "server_tool_call"):
 }
 
 function readToolResult(block: JsonObject, depth: number): Part[] {
-  const part: Part = { type: "tool_call_response" };
+  const part: ToolCallResponsePart = { type: "tool_call_response" };
   const id = asLabel(block["tool_use_id"]);
   if (id !== undefined) part.id = id;
   const { content } = block;
   if (content !== undefined && content !== null) part.response = simplifyParts(readContent(content, depth + 1));
+  if (block["is_error"] === true) part.isError = true;
   return [part];
 }
 

@@ -97,6 +97,7 @@ export function readToolResult(result: JsonObject, depth = 0): Part {
     ...(id !== undefined && { id }),
     ...(name !== undefined && { name }),
     ...(response !== undefined && { response }),
+    ...(!isServers && result["status"] === "error" && { isError: true }),
   };
 }
 

@@ -31,6 +31,7 @@ interface ResponsesState {
   status: string | undefined;
   incompleteReason: string | undefined;
   serverTools: Map<string, number>;
+  itemIds: string[];
 }
 
 const terminalEvents: ReadonlySet<string> = new Set([
@@ -40,6 +41,8 @@ const terminalEvents: ReadonlySet<string> = new Set([
   "response.cancelled",
   "response.done",
 ]);
+
+const MAX_ITEM_IDS = 256;
 
 /** Roles of messages that an answer only repeats. */
 const inputRoles: ReadonlySet<unknown> = new Set(["user", "system", "developer"]);
@@ -58,6 +61,7 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
       status: undefined,
       incompleteReason: undefined,
       serverTools: new Map(),
+      itemIds: [],
     };
   },
 
@@ -101,6 +105,7 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
     built.choices = built.choices.map(markRefusal);
     if (!state.settled && stream.isTruncated()) built.contentTruncated = true;
     if (deferred && response.id !== undefined) built.jobId = response.id;
+    if (state.itemIds.length > 0) built.itemIds = state.itemIds;
     return built;
   },
 };
@@ -125,6 +130,7 @@ function foldResponseObject(state: ResponsesState, value: JsonObject): void {
   if (state.settled) {
     state.choices = createChoiceFold({ contentLimit: state.response.input.contentLimit });
     state.serverTools.clear();
+    state.itemIds = [];
     state.response.id = asLabel(value["id"]) ?? state.response.id;
   }
   state.settled = true;
@@ -134,7 +140,9 @@ function foldResponseObject(state: ResponsesState, value: JsonObject): void {
 
 function foldOutputItem(state: ResponsesState, item: JsonObject): void {
   if (inputRoles.has(item["role"])) return;
-  const { choices, serverTools } = state;
+  const { choices, serverTools, itemIds } = state;
+  const id = asLabel(item["id"]);
+  if (id !== undefined && itemIds.length < MAX_ITEM_IDS) itemIds.push(id);
   choices.setRole(0, item["role"] ?? "assistant");
   const { provider } = state.response.input.route;
   for (const part of readItemParts(item, { provider })) {

@@ -2,7 +2,7 @@
 import { digestMedia } from "#platform";
 import { buildCall, type CallFacts } from "../enrich/build-call.ts";
 import { readHeaderFacts } from "../enrich/headers.ts";
-import { createLinker } from "../enrich/link.ts";
+import { linkAlone } from "../enrich/link.ts";
 import { applyPrivacy } from "../enrich/privacy.ts";
 import { createId, randomHex } from "../interceptor/id.ts";
 import { authorityOf } from "../interceptor/route.ts";
@@ -43,13 +43,10 @@ export interface ParseExchangeOptions
 export function parseExchange(exchange: RecordedExchange, options: ParseExchangeOptions = {}): LlmCall | undefined {
   const assembled = assembleRecording(exchange, options);
   if (assembled === undefined) return undefined;
-  const { traceparent, "x-stainless-retry-count": retryCount } = keepRequestHeaders(
-    lowerCaseNames(exchange.request.headers),
-  );
-  const call = createLinker({ randomHex }).link(buildCall(toFacts(exchange, assembled, options)), {
-    ...(traceparent !== undefined && { traceparent }),
-    ...(retryCount !== undefined && { retryCount }),
-  });
+  const headers = keepRequestHeaders(lowerCaseNames(exchange.request.headers));
+  const { traceparent } = headers;
+  const hints = { headers, ...(traceparent !== undefined && { traceparent }) };
+  const call = linkAlone(buildCall(toFacts(exchange, assembled, options)), hints, randomHex);
   return applyPrivacy(call, {
     privacyMode: options.privacyMode ?? false,
     excludeInput: options.excludeInput ?? false,

@@ -92,6 +92,8 @@ export interface ParsedResponse {
   processingMs?: number;
   cacheHit?: boolean;
   jobId?: string;
+  /** Ids of the items of the answer, where the provider stores them and a later request may name them. */
+  itemIds?: string[];
   /** An error object in the body or an error event in the stream, whatever the status. */
   error?: ParsedError;
   /** The answer was complete by its own grammar: a finish reason, a terminal event or a whole body was seen. */

@@ -59,6 +59,7 @@ function parts(): Part[] {
     id: "call_1",
     name: "weather",
     response: { rows: ["rain", { deep: "wind" }] },
+    isError: true,
   };
   const serverCall: Required<ServerToolCallPart> = {
     type: "server_tool_call",
@@ -137,6 +138,7 @@ const trace: Required<Trace> = {
   turn: 2,
   linkedBy: "history",
   newMessagesFrom: 1,
+  newUserMessages: 1,
 };
 
 const capture: Required<Capture> = {

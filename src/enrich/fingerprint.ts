@@ -1,0 +1,220 @@
+/**
+ * Keyed hashes of a conversation: of each prefix that ends with something the model said, and of that turn alone. What
+ * continues what can be told from them, and no text is kept.
+ *
+ * SDKs change what they send back: they drop reasoning, join or trim texts, write arguments anew. So of a model's turn
+ * count its texts without white space and its tool calls; what the app said counts as it is.
+ */
+import type { Choice, Message, Part, ToolCallPart, ToolCallResponsePart } from "../types.ts";
+import { isModelRole, readItemReferences } from "./roles.ts";
+
+/** A keyed hash, from the platform. */
+export type Hash = (text: string) => string;
+
+/** Something that the model said, and that the app now sends back. */
+export interface TurnPrint {
+  /** Of everything up to and with this turn. `undefined`: the turn says nothing that could be recognised. */
+  historyKey: string | undefined;
+  /** Of the turn alone; only where its tool calls have ids that nobody else has. */
+  turnKey: string | undefined;
+  /** Items that stand for the turn, or for parts of it. */
+  itemIds: string[];
+  toolCalls: ToolCallPart[];
+  /** Index of the message behind it. */
+  end: number;
+}
+
+export interface RequestPrint {
+  /** Oldest first. */
+  turns: TurnPrint[];
+  /** The last message is the model's: a prefill, or an answer that shall go on. */
+  endsWithTurn: boolean;
+  /** Of all before that, for the answer to go on from. */
+  tail: string;
+  /** What the answer goes on from. */
+  begun: readonly Part[];
+}
+
+/** What an answer will be recognised by when it comes back. */
+export interface AnswerPrint {
+  historyKey: string | undefined;
+  turnKey: string | undefined;
+  toolCalls: ToolCallPart[];
+}
+
+/** @param conversation - `system` is what stands before the messages */
+export function printRequest(
+  { system = [], messages = [] }: { system?: readonly Part[]; messages?: readonly Message[] },
+  hash: Hash,
+): RequestPrint {
+  const print: RequestPrint = { turns: [], endsWithTurn: false, tail: "", begun: [] };
+  let tail = hash(`system ${describeParts(system, hash)}`);
+  let segment = "";
+  for (let index = 0; index < messages.length;) {
+    const end = endOfTurn(messages, index);
+    if (end === index) {
+      segment += describeMessage(messages[index] as Message, hash);
+      index += 1;
+      continue;
+    }
+    const said = messages.slice(index, end);
+    const parts = said.flatMap((message) => message.parts);
+    const itemIds = said.flatMap(readItemReferences);
+    const { text, toolCalls, turnKey } = describeTurn(parts, itemIds, hash);
+    print.endsWithTurn = end === messages.length;
+    print.tail = `${tail} ${segment}`;
+    if (print.endsWithTurn) print.begun = parts;
+    tail = hash(`${print.tail} turn ${text}`);
+    segment = "";
+    print.turns.push({ historyKey: text === "" ? undefined : tail, turnKey, itemIds, toolCalls, end });
+    index = end;
+  }
+  if (!print.endsWithTurn) print.tail = `${tail} ${segment}`;
+  return print;
+}
+
+export function printAnswer({ message }: Choice, { tail, begun }: RequestPrint, hash: Hash): AnswerPrint {
+  const { text, toolCalls, turnKey } = describeTurn([...begun, ...message.parts], [], hash);
+  return { historyKey: text === "" ? undefined : hash(`${tail} turn ${text}`), turnKey, toolCalls };
+}
+
+/** What is new since the last turn; a turn at the end of all may be the app's own beginning of an answer. */
+export function findNew(messages: readonly Message[], { turns, endsWithTurn }: RequestPrint): NewMessages {
+  const from = turns.at(endsWithTurn ? -2 : -1)?.end ?? 0;
+  return describeNew(messages, from);
+}
+
+export interface NewMessages {
+  /** Index of the first. */
+  from: number;
+  results: ToolCallResponsePart[];
+  /** How many hold words of a user. */
+  userMessages: number;
+}
+
+export function describeNew(messages: readonly Message[], from: number): NewMessages {
+  const added = messages.slice(from);
+  return {
+    from,
+    results: added.flatMap(({ parts }) => parts.filter((part) => part.type === "tool_call_response")),
+    userMessages: added.filter(isUserMessage).length,
+  };
+}
+
+/** Messages of the model in a row are one turn: some APIs keep texts and calls apart. @returns `start`: there is none */
+function endOfTurn(messages: readonly Message[], start: number): number {
+  let end = start;
+  for (; end < messages.length; end += 1) {
+    const message = messages[end];
+    if (message === undefined || !isModelTurn(message)) break;
+  }
+  return end;
+}
+
+function isModelTurn(message: Message): boolean {
+  return isModelRole(message.role) || (message.role === "user" && readItemReferences(message).length > 0);
+}
+
+/** Not only results of tools: those come in messages of the user too. */
+function isUserMessage({ role, parts }: Message): boolean {
+  return role === "user" && parts.some(({ type }) => type !== "tool_call_response");
+}
+
+interface TurnText {
+  /** Empty: nothing that comes back unchanged. */
+  text: string;
+  toolCalls: ToolCallPart[];
+  turnKey: string | undefined;
+}
+
+function describeTurn(parts: readonly Part[], itemIds: readonly string[], hash: Hash): TurnText {
+  let said = "";
+  let ran = "";
+  const toolCalls: ToolCallPart[] = [];
+  for (const part of parts) {
+    if (part.type === "text" || part.type === "refusal") said += part.content;
+    else if (part.type === "tool_call") toolCalls.push(part);
+    else if (part.type === "server_tool_call") ran += ` ran ${part.id ?? ""} ${part.name}`;
+  }
+  let text = said.replaceAll(/\s+/g, "");
+  let ids = "";
+  for (const { id, name, arguments: given } of toolCalls) {
+    const isUnique = id !== undefined && isUniqueId(id);
+    // An id that nobody else has stands for the arguments, which the app may have completed.
+    text += isUnique ? ` call ${id} ${name}` : ` call ${id ?? ""} ${name} ${describeArguments(given)}`;
+    if (isUnique) ids += ` ${id} ${name}`;
+  }
+  for (const id of itemIds) text += ` item ${id}`;
+  // Many SDKs leave out what the provider's own tools did; where there is nothing else, it was sent back.
+  if (text === "") text = ran;
+  return { text, toolCalls, turnKey: ids === "" ? undefined : hash(`calls${ids}`) };
+}
+
+function describeArguments(given: unknown): string {
+  if (given === undefined || given === null || given === "") return "{}";
+  return typeof given === "string" ? given.replaceAll(/\s+/g, "") : toSortedJson(given, 0);
+}
+
+const MAX_DEPTH = 64;
+
+/** JSON whose keys are in order: SDKs parse arguments and write them anew. */
+function toSortedJson(value: unknown, depth: number): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  if (depth > MAX_DEPTH) return '"deep"';
+  if (Array.isArray(value)) return `[${value.map((item) => toSortedJson(item, depth + 1)).join(",")}]`;
+  const fields = Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${toSortedJson((value as Record<string, unknown>)[key], depth + 1)}`);
+  return `{${fields.join(",")}}`;
+}
+
+/**
+ * Looks random: `call_dnXQ4WsNvF9ygmzZPMfzDZg2`, a UUID; not `call_0`, `functions.weather:0`, `get_weather-1`. An id
+ * that is not serves as one only within its conversation.
+ */
+export function isUniqueId(id: string): boolean {
+  const kinds = (text: string): number => [/[0-9]/, /[a-z]/, /[A-Z]/].filter((kind) => kind.test(text)).length;
+  if (/^(?:[a-z]+[_-])?[\w-]{20,}$/.test(id) && kinds(id) === 3) return true;
+  const last = id.slice(Math.max(id.lastIndexOf("_"), id.lastIndexOf(":"), id.lastIndexOf(".")) + 1);
+  // Few digits behind letters are a word with a number.
+  return /^[A-Za-z0-9-]{9,}$/.test(last) && kinds(last) >= 2 && !/^[a-z-]*[0-9]{1,3}$/i.test(last);
+}
+
+function describeMessage({ role, name, parts }: Message, hash: Hash): string {
+  return ` ${role} ${name ?? ""} ${describeParts(parts, hash)}`;
+}
+
+function describeParts(parts: readonly Part[], hash: Hash): string {
+  let text = "";
+  for (const part of parts) {
+    const described = describePart(part, hash);
+    // With its length in front, no text can look like the beginning of another part.
+    text += ` ${part.type} ${described.length} ${described}`;
+  }
+  return text;
+}
+
+function describePart(part: Part, hash: Hash): string {
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+    case "refusal":
+      return part.content;
+    case "tool_call_response":
+    case "server_tool_call_response":
+      return `${part.id ?? part.name ?? ""} ${toText(part.response)}`;
+    case "blob":
+      return part.content === undefined ? `${part.modality} ${part.sha256 ?? part.bytes ?? ""}` : hash(part.content);
+    default:
+      return toText(part);
+  }
+}
+
+function toText(value: unknown): string {
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value) ?? "";
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,160 @@
+/** Answers that a later call may go on from: found by their fingerprints, bounded in number and age. */
+import type { CallContext, Trace } from "../types.ts";
+
+/** A tool call that waits for its result. */
+export interface OpenToolCall {
+  id: string | undefined;
+  name: string;
+  isAnswered: boolean;
+  /** As they may be recorded; kept only where the request that brings the result will not repeat them. */
+  arguments?: unknown;
+}
+
+/** One answered call, without its texts. */
+export interface Turn {
+  trace: Trace;
+  /** The trace was given by the app. */
+  isExplicit: boolean;
+  identity: Pick<CallContext, "userId" | "sessionId">;
+  /** Of `performance.now()`. */
+  startTime: number;
+  /** When its answer was there. */
+  answerTime: number;
+  /** The same in epoch ms. */
+  answeredAt: number;
+  toolCalls: OpenToolCall[];
+  /** Content of this call was off. */
+  privacy: TurnPrivacy;
+  /** A later call has gone on from it. */
+  isContinued: boolean;
+}
+
+export interface TurnPrivacy {
+  privacyMode: boolean;
+  excludeInput: boolean;
+  excludeOutput: boolean;
+}
+
+/** Who looks for the turn that it goes on from. */
+export interface Seeker {
+  identity: Turn["identity"];
+  /** Given by the app. */
+  traceId: string | undefined;
+  startTime: number;
+}
+
+/**
+ * How much a key tells. `unique`: it can't be that of two different answers. `likely`: others may have given the same
+ * answer to the same question. `weak`: and what came after it was not seen, so that only who asks can make it certain.
+ */
+export type Evidence = "unique" | "likely" | "weak";
+
+export interface TurnStore<Entry extends Turn = Turn> {
+  add(turn: Entry, keys: readonly string[]): void;
+  /** Those under a key, oldest first. */
+  find(key: string): readonly Entry[];
+  readonly size: number;
+}
+
+export interface TurnStoreOptions {
+  /** Default 5,000. */
+  maxTurns?: number;
+  /** Milliseconds. Default one hour. */
+  maxAgeMs?: number;
+}
+
+/** Equal answers looked at; with more of them nobody can tell which is meant. */
+const MAX_PER_KEY = 200;
+/** An answer has one or two for each choice. */
+const MAX_KEYS = 64;
+
+export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOptions = {}): TurnStore<Entry> {
+  const { maxTurns = 5_000, maxAgeMs = 3_600_000 } = options;
+  const byKey = new Map<string, Entry[]>();
+  /** In the order in which they came. */
+  const keysOf = new Map<Entry, readonly string[]>();
+
+  function remove(turn: Entry): void {
+    for (const key of keysOf.get(turn) ?? []) {
+      const rest = (byKey.get(key) ?? []).filter((other) => other !== turn);
+      if (rest.length === 0) byKey.delete(key);
+      else byKey.set(key, rest);
+    }
+    keysOf.delete(turn);
+  }
+
+  function evict(now: number): void {
+    for (const turn of keysOf.keys()) {
+      if (keysOf.size <= maxTurns && turn.answerTime > now - maxAgeMs) return;
+      remove(turn);
+    }
+  }
+
+  return {
+    add(turn, given) {
+      const keys = [...new Set(given)].slice(0, MAX_KEYS);
+      if (keys.length === 0) return;
+      keysOf.set(turn, keys);
+      for (const key of keys) {
+        const turns = byKey.get(key);
+        if (turns === undefined) byKey.set(key, [turn]);
+        else if (turns.length < MAX_PER_KEY) turns.push(turn);
+        else byKey.set(key, [...turns.slice(1), turn]);
+      }
+      evict(turn.answerTime);
+    },
+    find: (key) => byKey.get(key) ?? [],
+    get size() {
+      return keysOf.size;
+    },
+  };
+}
+
+/** Whether the two can't be of one person. */
+export function isInConflict(one: Turn["identity"], other: Turn["identity"]): boolean {
+  const differs = (key: "userId" | "sessionId"): boolean =>
+    one[key] !== undefined && other[key] !== undefined && one[key] !== other[key];
+  return differs("userId") || differs("sessionId");
+}
+
+function isSamePerson(one: Turn["identity"], other: Turn["identity"]): boolean {
+  return (
+    (one.userId !== undefined && one.userId === other.userId) ||
+    (one.sessionId !== undefined && one.sessionId === other.sessionId)
+  );
+}
+
+/**
+ * The one turn that fits. A wrong link is worse than none: where several do, it is none of them.
+ *
+ * @returns "ambiguous" when some fit, but not just one
+ */
+export function pickTurn<Entry extends Turn>(
+  turns: readonly Entry[],
+  seeker: Seeker,
+  evidence: Evidence,
+): Entry | "ambiguous" | undefined {
+  let fitting = turns.filter(
+    (turn) => turn.startTime < seeker.startTime && !isInConflict(turn.identity, seeker.identity),
+  );
+  if (fitting.length === 0) return undefined;
+  // An SDK may go on as soon as the last event came, before the response has ended: then none of them has.
+  fitting = prefer(fitting, (turn) => turn.answerTime <= seeker.startTime);
+  const isKnown = (turn: Entry): boolean =>
+    isSamePerson(turn.identity, seeker.identity) ||
+    (turn.isExplicit && turn.trace.traceId === seeker.traceId && seeker.traceId !== undefined);
+  fitting = prefer(fitting, isKnown);
+  if (evidence === "weak" && !fitting.every(isKnown)) return "ambiguous";
+  const open = fitting.filter((turn) => !turn.isContinued);
+  const [first] = open;
+  if (first !== undefined) return open.length === 1 ? first : "ambiguous";
+  const [only] = fitting;
+  // Gone on from twice: an edited question, or two branches of one run. Of a stranger's answer it can't be told apart.
+  return only !== undefined && fitting.length === 1 && (evidence === "unique" || isKnown(only)) ? only : "ambiguous";
+}
+
+/** Those for which it is true, if there are any, else all. */
+function prefer<Item>(items: readonly Item[], test: (item: Item) => boolean): Item[] {
+  const preferred = items.filter(test);
+  return preferred.length > 0 ? preferred : [...items];
+}

@@ -1,0 +1,19 @@
+/** Whose words a message holds. */
+import type { Message } from "../types.ts";
+
+const modelRoles: ReadonlySet<string> = new Set(["assistant", "model", "chatbot", "ai", "bot"]);
+
+export function isModelRole(role: string): boolean {
+  return modelRoles.has(role.toLowerCase());
+}
+
+/** Items that the provider has stored, named in place of what the model said: of the Responses API. */
+export function readItemReferences(message: Message): string[] {
+  const ids: string[] = [];
+  for (const part of message.parts) {
+    if (part.type !== "other" || part.kind !== "item_reference") continue;
+    const id = (part.content as { id?: unknown } | null | undefined)?.id;
+    if (typeof id === "string") ids.push(id);
+  }
+  return ids;
+}
