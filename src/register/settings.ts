@@ -15,7 +15,8 @@ import {
 export type SinkSettings =
   | { kind: "amplitude"; apiKey: string; serverUrl?: string; serverZone?: "US" | "EU"; deviceId?: string }
   | { kind: "console" }
-  | { kind: "jsonl"; path: string };
+  | { kind: "jsonl"; path: string }
+  | { kind: "otel" };
 
 export interface RegisterSettings {
   isDisabled: boolean;
@@ -190,10 +191,7 @@ export function readSettings(environment: Environment): ReadSettings {
   }
 
   function resolve(sink: SinkName): SinkSettings | undefined {
-    if (sink.kind === "amplitude") return resolveAmplitude();
-    if (sink.kind !== "otel") return sink;
-    warnings.push("LLM_TAP_SINKS: the otel sink is not there yet (left out)");
-    return undefined;
+    return sink.kind === "amplitude" ? resolveAmplitude() : sink;
   }
 
   const wanted: readonly SinkName[] = names ?? [{ kind: ownKey === undefined ? "console" : "amplitude" }];

@@ -21,6 +21,7 @@ const OTHER_SDKS = [
   "@huggingface/inference",
   "@aws-sdk/client-bedrock-runtime",
   "@smithy/fetch-http-handler",
+  "@opentelemetry/sdk-node",
 ];
 
 /** What a block may use without saying where it comes from. */
@@ -47,6 +48,7 @@ const TSCONFIG = {
       "llm-tap/sinks/*": ["../../src/sinks/*.ts"],
       "llm-tap/parsers": ["../../src/parsers/index.ts"],
       "llm-tap/testing": ["../../src/testing/index.ts"],
+      "llm-tap/amplitude-plugin": ["../../src/amplitude-plugin.ts"],
       "llm-tap/register": ["../../src/register.ts"],
     },
   },

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { agentSchema } from "../../src/sinks/amplitude/schema-agent.ts";
-import { LIBRARY_VERSION } from "../../src/sinks/amplitude/library.ts";
+import { LIBRARY_VERSION } from "../../src/sinks/shared/library.ts";
 import { amplitudeSink, type AmplitudeSinkKeyOptions } from "../../src/sinks/amplitude.ts";
 import { type FakeAmplitude, startFakeAmplitude } from "../../src/testing/fake-amplitude.ts";
 import type { FakeAmplitudeEvent } from "../../src/testing/fake-amplitude/rules.ts";
@@ -94,7 +94,7 @@ describe("the agent schema", () => {
     });
     expect(question.event_properties).toEqual({
       ...common,
-      "[Agent] Message ID": `${call.id}:0`,
+      "[Agent] Message ID": `${call.trace.spanId}:0`,
       "[Agent] Component Type": "user_input",
       "[Agent] Message Source": "agent",
       $llm_message: { text: (call.request.messages![0]!.parts[0] as { content: string }).content },
@@ -106,7 +106,7 @@ describe("the agent schema", () => {
     });
     expect(answer.event_properties).toEqual({
       ...common,
-      "[Agent] Message ID": call.id,
+      "[Agent] Message ID": call.trace.spanId,
       "[Agent] Component Type": "llm",
       "[Agent] Model Name": "gpt-5-mini-2025-08-07",
       "[Agent] Provider": "openai",
@@ -229,7 +229,7 @@ describe("the agent schema", () => {
   });
 
   it("maps tool runs and other spans", async () => {
-    const tool = sampleSpan();
+    const tool = sampleSpan({ source: "inferred" });
     const failed = sampleSpan({ error: { kind: "timeout", message: "too slow" } });
     const agent = sampleSpan({ kind: "agent", name: "planner", input: "go", output: { done: true } });
     const { events } = await send([tool, failed, agent]);
@@ -241,6 +241,7 @@ describe("the agent schema", () => {
       "[Agent] Tool Success": true,
       "[Agent] Tool Input": '{"city":"Oslo"}',
       "[Agent] Tool Output": '{"degrees":7}',
+      "[Agent] Parent Message ID": tool.trace.parentSpanId,
       "[Agent] Latency Ms": 35,
       "[Agent] Is Error": false,
     });

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { baseUrlOf } from "../../src/sinks/amplitude/base-url.ts";
-import { LIBRARY_VERSION } from "../../src/sinks/amplitude/library.ts";
+import { LIBRARY_VERSION } from "../../src/sinks/shared/library.ts";
 import { createEventPreparer, type PrepareOptions } from "../../src/sinks/amplitude/prepare-event.ts";
 import { aiSchema } from "../../src/sinks/amplitude/schema-ai.ts";
 import type { AmplitudeEvent, PreparedEvent } from "../../src/sinks/amplitude/types.ts";

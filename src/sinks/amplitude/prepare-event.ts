@@ -3,7 +3,7 @@ import type { TapRecord } from "../../types.ts";
 import { copyJson, wellFormed } from "../shared/copy-json.ts";
 import { buildEnvelope } from "./envelope.ts";
 import { fitJson } from "./fit-json.ts";
-import { LIBRARY_NAME, LIBRARY_VERSION } from "./library.ts";
+import { LIBRARY_NAME, LIBRARY_VERSION } from "../shared/library.ts";
 import { cutText, MAX_DEPTH, MAX_STRING_LENGTH, splitText } from "./limits.ts";
 import type { AmplitudeEvent, EventShape, PreparedEvent, Schema, SchemaEvent, TextRule } from "./types.ts";
 

@@ -8,7 +8,7 @@ import { toJsonText } from "../shared/copy-json.ts";
 import { readSetting } from "../shared/settings.ts";
 import { attachmentProperties, findNewUserMessages, joinTexts, type UserMessage } from "./agent-messages.ts";
 import { AGENT_EVENTS, type AgentProperties, agentShape, withPrefix } from "./agent-names.ts";
-import { LIBRARY_VERSION } from "./library.ts";
+import { LIBRARY_VERSION } from "../shared/library.ts";
 import type { Schema, SchemaEvent } from "./types.ts";
 
 /** They answer nobody: no message, a step. */
@@ -77,7 +77,7 @@ function hasFields(value: unknown): boolean {
 function userMessageProperties(call: LlmCall, { key, message }: UserMessage): AgentProperties {
   const text = message === undefined ? undefined : joinTexts(message.parts, "text");
   return {
-    "Message ID": `${call.id}:${key}`,
+    "Message ID": `${call.trace.spanId}:${key}`,
     "Component Type": "user_input",
     "Message Source": call.context.parentAgentId === undefined ? "user" : "agent",
     ...(message !== undefined && attachmentProperties(message.parts)),
@@ -94,7 +94,8 @@ function aiResponseProperties(call: LlmCall): AgentProperties {
   const toolCalls = parts.filter((part) => part.type === "tool_call");
   const system = request.system === undefined ? undefined : joinTexts(request.system, "text");
   return {
-    "Message ID": call.id,
+    // Of the span, and not of the record: so that a tool run can name the answer that asked for it.
+    "Message ID": call.trace.spanId,
     "Component Type": "llm",
     ...modelProperties(call),
     ...resultProperties(call),
@@ -168,6 +169,7 @@ function toolCallProperties(span: Span): AgentProperties {
     "Tool Success": span.error === undefined,
     "Tool Input": span.input,
     "Tool Output": span.output,
+    "Parent Message ID": span.source === "inferred" ? span.trace.parentSpanId : undefined,
     ...resultProperties(span),
   };
 }

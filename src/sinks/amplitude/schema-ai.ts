@@ -6,7 +6,7 @@
  */
 import type { CallContext, CallError, LlmCall, Part, Span, Trace } from "../../types.ts";
 import { baseUrlOf } from "./base-url.ts";
-import { LIBRARY_NAME, LIBRARY_VERSION } from "./library.ts";
+import { LIBRARY_NAME, LIBRARY_VERSION } from "../shared/library.ts";
 import type { EventShape, Schema } from "./types.ts";
 
 /** Every property of the schema. */
