@@ -33,6 +33,8 @@ export interface DurableSink extends Sink {
 
 /** How often the disk is tried again after it has refused. */
 const DISK_RETRY_MS = 5_000;
+/** A disk that hangs does not hold `close` for longer. */
+const CLOSE_MS = 2_000;
 /** How often logs of processes that have died meanwhile are looked for. */
 const ADOPT_MS = 60_000;
 
@@ -76,6 +78,10 @@ export function durable(sink: Sink, options: DurableOptions = {}): DurableSink {
     }
   }
 
+  function warnOfDisk(error: unknown): void {
+    warn("disk", `can't use ${folder}, so records are kept in memory only: ${describeThrown(error)}`);
+  }
+
   const store = createStore({
     folder,
     maxBytes,
@@ -112,7 +118,7 @@ export function durable(sink: Sink, options: DurableOptions = {}): DurableSink {
     try {
       await store.adopt();
     } catch (error) {
-      warn("adopt", `what earlier processes left can't be looked at: ${describeThrown(error)}`);
+      warnOfDisk(error);
     }
     adoptTimer ??= setInterval(() => void adopt(), ADOPT_MS).unref();
     if (closing !== undefined) clearInterval(adoptTimer);
@@ -127,15 +133,20 @@ export function durable(sink: Sink, options: DurableOptions = {}): DurableSink {
     if (performance.now() < diskRetryAt) return sender.sendFromMemory(records, signal);
     // A disk that hangs must not hold whoever gave up waiting. What it has taken by then is known when it comes again.
     const appending = store.append(records);
-    void ensureStarted();
+    const starting = ensureStarted();
     const appended = await settleOrAbort(appending, signal, () => undefined);
     if (appended === undefined) return allResults(records.length, "retry");
     const { stored: count, error } = appended;
     const done = allResults(count, "stored");
-    sender.wake();
+    // What an earlier process left is older, and goes first.
+    void starting.then(() => sender.wake());
     if (error === undefined) return done;
-    diskRetryAt = performance.now() + DISK_RETRY_MS;
-    warn("disk", `can't write to ${folder}, so records are kept in memory only: ${describeThrown(error)}`);
+    if (error instanceof RangeError) {
+      warn("too_large", `${error.message}, which is over maxBytes (${maxBytes}): it is kept in memory only`);
+    } else {
+      diskRetryAt = performance.now() + DISK_RETRY_MS;
+      warnOfDisk(error);
+    }
     const rest = await sender.sendFromMemory(records.slice(count), signal);
     return {
       ...rest,
@@ -194,7 +205,7 @@ export function durable(sink: Sink, options: DurableOptions = {}): DurableSink {
       closing ??= (async () => {
         clearInterval(adoptTimer);
         await sender.close();
-        await store.close();
+        await settleOrAbort(store.close(), AbortSignal.timeout(CLOSE_MS), () => undefined);
         await sink.close?.();
       })();
       return closing;

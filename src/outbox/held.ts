@@ -97,7 +97,7 @@ export function createHeld(): Held {
         const line = lineOf(key);
         replace(key, line, [...older, ...line.items]);
         if (pauseMs === undefined) continue;
-        const attempts = Math.max(...older.map((item) => item.attempts + item.failures));
+        const attempts = Math.max(...older.map(({ attempts }) => attempts));
         line.until = performance.now() + Math.max(pauseMs, backOff(attempts));
         line.isAsked = pauseMs > 0;
       }

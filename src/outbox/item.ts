@@ -10,7 +10,7 @@ export interface Item {
   /** Where it lies on disk; without it only memory holds it, and whoever gave it waits for `answer`. */
   readonly entry?: Entry;
   readonly answer?: (result: DeliveryResult, reason?: string, retryAfterMs?: number) => void;
-  /** How often the destination has said: later. */
+  /** How often it had to wait while others went through. */
   attempts: number;
   /** How often the sink has thrown with this record alone. */
   failures: number;

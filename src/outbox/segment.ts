@@ -76,7 +76,6 @@ const MIN_CHUNK_BYTES = 1 << 12;
 /** What has no line end for so long is no line. */
 const MAX_LINE_BYTES = 1 << 28;
 
-const write = promisify(fs.write);
 const read = promisify(fs.read);
 const truncate = promisify(fs.ftruncate);
 const synchronise = promisify(fs.fdatasync);
@@ -135,7 +134,7 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
     let written = 0;
     try {
       while (written < block.length) {
-        written += (await write(target, block, written, block.length - written, null)).bytesWritten;
+        written += await write(target, block, written);
       }
       if (fsync) await synchronise(target);
     } catch (error) {
@@ -228,7 +227,7 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
     while (hasWork()) {
       const count = unwritten.length;
       doneDescriptor ??= openPrivateFile(donePath, { who: WHO }).descriptor;
-      await write(doneDescriptor, formatDone(unwritten));
+      await write(doneDescriptor, formatDone(unwritten), 0);
       unwritten = unwritten.slice(count);
     }
   }
@@ -304,6 +303,16 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
     },
   };
   return segment;
+}
+
+/** Resolves to the bytes that the system has taken, which may be fewer than there are. */
+function write(descriptor: number, bytes: Buffer, start: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.write(descriptor, bytes, start, bytes.length - start, null, (error, written) => {
+      if (error) reject(error);
+      else resolve(written);
+    });
+  });
 }
 
 /** On a line of its own, whatever was torn off before: digits that join would name other entries. */

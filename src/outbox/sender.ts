@@ -215,7 +215,7 @@ export function createSender(options: SenderOptions): Sender {
   /** @param pauseMs of their users; without it only as long as all wait. */
   function returnLater(items: readonly Item[], pauseMs?: number): void {
     const own = items.filter((item) => !leaveIfGivenUp(item));
-    for (const item of own) item.attempts += 1;
+    if (pauseMs !== undefined) for (const item of own) item.attempts += 1;
     held.putBack(own, pauseMs);
   }
 

@@ -31,7 +31,10 @@ export interface Store {
   readonly bytes: number;
   /** Records that were written since the start. */
   readonly written: number;
-  /** Resolves to how many of the records, from the first on, are on disk, and why the next one is not. */
+  /**
+   * Resolves to how many of the records, from the first on, are on disk, and why the next one is not: a RangeError when
+   * it alone is over `maxBytes`.
+   */
   append(records: readonly TapRecord[]): Promise<{ stored: number; error?: unknown }>;
   /** At the exit of the process. Throws when the disk does not take them. */
   appendSync(records: readonly TapRecord[]): void;
@@ -126,9 +129,9 @@ export function createStore(options: StoreOptions): Store {
     giveUp(oldest, "dropped");
   }
 
-  function giveUp(segment: Segment, reason: "dropped" | "taken"): void {
+  function giveUp(segment: Segment, reason: "dropped" | "taken", kept = 0): void {
     segment.givenUp = reason;
-    onGivenUp(segment, segment.pending - segment.underWay);
+    onGivenUp(segment, segment.pending - segment.underWay - kept);
   }
 
   /** Removes a file, and its directory with the last one. */
@@ -168,8 +171,8 @@ export function createStore(options: StoreOptions): Store {
           continue;
         }
         const place = createPlace(record);
-        if (place.line.length > maxBytes) throw new Error(`a record of ${place.line.length} bytes is over maxBytes`);
-        if (blockBytes > 0 && blockBytes + place.line.length > BLOCK_BYTES) await flushBlock();
+        if (blockBytes + place.line.length > BLOCK_BYTES || place.line.length > maxBytes) await flushBlock();
+        if (place.line.length > maxBytes) throw new RangeError(`a record has ${place.line.length} bytes`);
         places.set(record, place);
         appending.add(place);
         block.push(place);
@@ -216,7 +219,7 @@ export function createStore(options: StoreOptions): Store {
       await open(lines.length).append(lines, count);
       // Checked after the write: who has taken the directory over before it may not have seen these lines.
       if (await isInPlace()) return;
-      loseOwn();
+      loseOwn(count);
     }
     throw new Error(`${own ?? folder} is moved away all the time`);
   }
@@ -225,18 +228,23 @@ export function createStore(options: StoreOptions): Store {
     return own !== undefined && (await fs.promises.lstat(own).catch(() => undefined)) !== undefined;
   }
 
-  /** Another process took this one for dead (it was stopped for minutes), or somebody has removed the directory. */
-  function loseOwn(): void {
+  /**
+   * Another process took this one for dead (it was stopped for minutes), or somebody has removed the directory.
+   *
+   * @param again entries that are written elsewhere now.
+   */
+  function loseOwn(again: number): void {
     if (own === undefined) return;
     const directory = own;
     lease.drop(directory);
+    const last = current;
     own = undefined;
     current = undefined;
     const lost = segments.filter(({ path }) => path.startsWith(directory));
     segments = segments.filter((segment) => !lost.includes(segment));
     for (const segment of lost) {
       segment.abandon();
-      giveUp(segment, "taken");
+      giveUp(segment, "taken", segment === last ? again : 0);
     }
   }
 

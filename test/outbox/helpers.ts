@@ -63,7 +63,7 @@ export function useWorkspace(): Workspace {
     dir = fs.mkdtempSync(join(tmpdir(), "llm-tap-outbox-"));
   });
   afterEach(async () => {
-    await Promise.all(opened.map((sink) => sink.close?.()));
+    await Promise.all(opened.map(async (sink) => sink.close?.()));
     opened = [];
     warnings.length = 0;
     fs.rmSync(dir, { recursive: true, force: true });
@@ -108,4 +108,32 @@ export async function until(condition: () => boolean, timeoutMs = 10_000): Promi
       setTimeout(resolve, 5);
     });
   }
+}
+
+/** Directories of logs, each of one owner. */
+export function listOwned(folder: string): string[] {
+  return fs
+    .readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(folder, entry.name));
+}
+
+/** Makes all logs those of a process that is dead; whoever holds them now does not learn of it. */
+export function orphan(folder: string): string[] {
+  return listOwned(folder).map((path, index) => {
+    const [, , space, random] = path.slice(folder.length + 1).split("-");
+    const dead = join(folder, `4194304${index}-1-${space}-${random}`);
+    fs.renameSync(path, dead);
+    return dead;
+  });
+}
+
+export function readDeadLetters(folder: string): { reason: string; record: TapRecord }[] {
+  const path = join(folder, "dead-letters.jsonl");
+  if (!fs.existsSync(path)) return [];
+  return fs
+    .readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { reason: string; record: TapRecord });
 }
