@@ -3,7 +3,7 @@
  * continues what can be told from them, and no text is kept.
  *
  * SDKs change what they send back: they drop reasoning, join or trim texts, write arguments anew. So of a model's turn
- * count its texts without white space and its tool calls; what the app said counts as it is.
+ * count its texts as one, without the white space around it, and its tool calls; what the app said counts as it is.
  */
 import type { Choice, Message, Part, ToolCallPart, ToolCallResponsePart } from "../types.ts";
 import { isModelRole, readItemReferences } from "./roles.ts";
@@ -48,8 +48,8 @@ export function printRequest(
   hash: Hash,
 ): RequestPrint {
   const print: RequestPrint = { turns: [], endsWithTurn: false, tail: "", begun: [] };
-  let tail = hash(`system ${describeParts(system, hash)}`);
-  let segment = "";
+  let tail = "";
+  let segment = `system ${describeParts(system, hash)}`;
   for (let index = 0; index < messages.length;) {
     const end = endOfTurn(messages, index);
     if (end === index) {
@@ -136,7 +136,7 @@ function describeTurn(parts: readonly Part[], itemIds: readonly string[], hash: 
     else if (part.type === "tool_call") toolCalls.push(part);
     else if (part.type === "server_tool_call") ran += ` ran ${part.id ?? ""} ${part.name}`;
   }
-  let text = said.replaceAll(/\s+/g, "");
+  let text = said.trim();
   let ids = "";
   for (const { id, name, arguments: given } of toolCalls) {
     const isUnique = id !== undefined && isUniqueId(id);

@@ -75,6 +75,7 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
   }
 
   function find(call: LlmCall, hints: RetryHints, counted: number | undefined): Attempt<Memo> | undefined {
+    if (attempts.size === 0) return undefined;
     const key = readKey(hints.headers);
     const fitting = (attempts.get(placeOf(call)) ?? []).filter(
       (attempt) =>

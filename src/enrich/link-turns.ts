@@ -70,42 +70,48 @@ const MAX_KEYS = 64;
 
 export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOptions = {}): TurnStore<Entry> {
   const { maxTurns = 5_000, maxAgeMs = 3_600_000 } = options;
-  const byKey = new Map<string, Entry[]>();
-  /** In the order in which they came. */
-  const keysOf = new Map<Entry, readonly string[]>();
+  /** Mostly there is one, and no array for it. */
+  const byKey = new Map<string, Entry | Entry[]>();
+  /** In the order in which they came; what is before `first` is gone. */
+  let order: { turn: Entry; keys: readonly string[] }[] = [];
+  let first = 0;
 
-  function remove(turn: Entry): void {
-    for (const key of keysOf.get(turn) ?? []) {
-      const rest = (byKey.get(key) ?? []).filter((other) => other !== turn);
-      if (rest.length === 0) byKey.delete(key);
-      else byKey.set(key, rest);
-    }
-    keysOf.delete(turn);
+  function find(key: string): readonly Entry[] {
+    const found = byKey.get(key);
+    return found === undefined ? [] : Array.isArray(found) ? found : [found];
+  }
+
+  function remove(turn: Entry, key: string): void {
+    const rest = find(key).filter((other) => other !== turn);
+    if (rest.length === 0) byKey.delete(key);
+    else byKey.set(key, rest);
   }
 
   function evict(now: number): void {
-    for (const turn of keysOf.keys()) {
-      if (keysOf.size <= maxTurns && turn.answerTime > now - maxAgeMs) return;
-      remove(turn);
+    for (let oldest = order[first]; oldest !== undefined; oldest = order[first]) {
+      if (order.length - first <= maxTurns && oldest.turn.answerTime > now - maxAgeMs) break;
+      for (const key of oldest.keys) remove(oldest.turn, key);
+      first += 1;
     }
+    if (first < maxTurns) return;
+    order = order.slice(first);
+    first = 0;
   }
 
   return {
-    add(turn, given) {
-      const keys = [...new Set(given)].slice(0, MAX_KEYS);
+    add(turn, keys) {
       if (keys.length === 0) return;
-      keysOf.set(turn, keys);
-      for (const key of keys) {
+      order.push({ turn, keys: keys.slice(0, MAX_KEYS) });
+      for (const key of keys.slice(0, MAX_KEYS)) {
         const turns = byKey.get(key);
-        if (turns === undefined) byKey.set(key, [turn]);
-        else if (turns.length < MAX_PER_KEY) turns.push(turn);
-        else byKey.set(key, [...turns.slice(1), turn]);
+        if (turns === undefined) byKey.set(key, turn);
+        else byKey.set(key, [...find(key).slice(1 - MAX_PER_KEY), turn]);
       }
       evict(turn.answerTime);
     },
-    find: (key) => byKey.get(key) ?? [],
+    find,
     get size() {
-      return keysOf.size;
+      return order.length - first;
     },
   };
 }

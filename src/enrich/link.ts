@@ -91,13 +91,12 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     const earlier = retries.link(call, retryHints);
     const messages = call.request.messages ?? [];
     const isChat = call.operation === "chat";
-    const print = isChat ? printRequest({ ...call.request, messages }, hash) : undefined;
+    const print = isChat ? printRequest(call.request, hash) : undefined;
     const seeker: Seeker = { identity, traceId: given?.traceId, startTime: hints.startTime };
     const wanted: string[] = [];
     const predecessor =
       print === undefined ? undefined : (earlier?.memo.predecessor ?? findPredecessor(call, print, seeker, wanted));
-    call.trace = makeTrace(given, earlier, predecessor);
-    if (!isChat) delete call.trace.turn;
+    call.trace = makeTrace(isChat, given, earlier, predecessor);
     const links: Links = { toolRuns: [], turn: undefined };
     if (print !== undefined) {
       const added = findAdded(messages, print, predecessor);
@@ -114,12 +113,14 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   }
 
   function makeTrace(
+    isChat: boolean,
     given: GivenTrace | undefined,
     earlier: Attempt<Memo> | undefined,
     predecessor: Predecessor | undefined,
   ): Trace {
     const spanId = randomHex(16);
     const before = predecessor?.turn.trace;
+    if (!isChat) return { ...(given ?? earlier?.memo.trace ?? { traceId: randomHex(32) }), spanId };
     const turn = before === undefined ? 1 : (before.turn ?? 1) + 1 + (predecessor?.skipped ?? 0);
     if (given !== undefined) {
       const parent = given.parentSpanId ?? (before?.traceId === given.traceId ? before.spanId : undefined);
@@ -194,10 +195,10 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     return found;
   }
 
-  /** Ids are hashed too: nothing of a conversation is kept. */
+  /** Ids that the provider issued are known to it only. */
   function keyOf(kind: string, id: string | undefined, call?: LlmCall): string | undefined {
-    if (id === undefined || kind === "turn" || kind === "history") return id && `${kind} ${id}`;
-    return `${kind} ${hash(`${call?.request.host ?? ""} ${id}`)}`;
+    if (id === undefined) return undefined;
+    return call === undefined ? `${kind} ${id}` : `${kind} ${call.request.host} ${id}`;
   }
 
   function noteAnswer(
