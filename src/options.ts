@@ -95,6 +95,7 @@ const CHECKS: Readonly<Record<keyof TapOptions, Check>> = {
   headerOverrides: isHeaderOverrides,
   baggageKeys: isTextList,
   includeUsage: isBoolean,
+  worker: isBoolean,
   onCall: isFunction,
   onSpan: isFunction,
   onError: isFunction,

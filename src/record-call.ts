@@ -42,6 +42,8 @@ export function createRecorder(recorder: RecorderOptions): RecordCall {
     const { traceId } = built.trace;
     if (!isSampled(traceId, options.sampleRate ?? 1)) return undefined;
     const policy = createPolicy(exchange, built, options, report);
+    // Its texts end with the mark of their cut.
+    if (assembled?.isGated === true) policy.maxContentLength += LONGEST_CUT_MARK;
     const hasContent = !policy.privacyMode;
     if (!isSampled(traceId, options.contentSampleRate ?? 1)) policy.privacyMode = true;
     if (turn !== undefined) turn.privacy = pickPrivacy(policy);
@@ -127,7 +129,7 @@ function toFacts(
       host: exchange.host,
       bytes: requestBytes(exchange),
       parsed: assembled?.request ?? { parameters: {} },
-      truncated: exchange.requestTruncated,
+      truncated: exchange.requestTruncated || assembled?.requestTruncated === true,
     },
     timing: { startedAt, durationMs: since(exchange.endTime) },
     terminal: assembled?.response.finished === true && (assembled.streaming || !exchange.hasError),
@@ -191,6 +193,8 @@ function createPolicy(
   if (options.redact !== undefined) policy.redact = options.redact;
   return policy;
 }
+
+const LONGEST_CUT_MARK = 64;
 
 /** A `capture` that throws or answers something else gets the strict answer. */
 function isCaptureOff(call: LlmCall, options: TapOptions, report: RecorderOptions["report"]): boolean {

@@ -1,12 +1,9 @@
 /** The composition root: the only file that knows all rooms. */
-import { createKeyedHash, defer, onProcessEnd, warn } from "#platform";
+import { defer, loadSync, onProcessEnd, warn } from "#platform";
 import { createBackground } from "./background.ts";
 import { getFlowStore, mergeContext } from "./context.ts";
 import { createCounters, increase, readStats } from "./counters.ts";
 import { createEmitter, type TapEvents } from "./emitter.ts";
-import { createCostCalculator } from "./enrich/cost.ts";
-import { createLinker } from "./enrich/link.ts";
-import { toMetadata } from "./enrich/privacy.ts";
 import { TapError, type TapErrorCode } from "./errors.ts";
 import { createCallEnder } from "./interceptor/abandoned-body.ts";
 import { type Dispatch, tapDispatch } from "./interceptor/dispatcher.ts";
@@ -14,15 +11,15 @@ import { addNote } from "./interceptor/exchange.ts";
 import { createTappedFetch, type Fetch } from "./interceptor/fetch.ts";
 import { installHooks } from "./interceptor/global.ts";
 import { hookDispatcher, listGlobalDispatchers } from "./interceptor/hook-dispatcher.ts";
-import { randomHex } from "./interceptor/id.ts";
 import { createObserver, type Observer } from "./interceptor/observer.ts";
-import { createRouter, hasCallShape } from "./interceptor/route.ts";
+import { createRouter } from "./interceptor/route.ts";
 import { checkOptions, DEFAULT_LIMITS } from "./options.ts";
 import { waitFor } from "./pipeline/deadline.ts";
 import { createDelivery, type Delivery } from "./pipeline/delivery.ts";
 import { createExitHooks } from "./pipeline/process-end.ts";
 import { createQueue } from "./pipeline/queue.ts";
-import { createRecorder } from "./record-call.ts";
+import type { Reading, ReadingOptions } from "./reading.ts";
+import type { RecordCall } from "./record-call.ts";
 import type { FlushReport, FlushResult, RunContext, Sink, Span, TapOptions, TapRecord, TapStats } from "./types.ts";
 
 /** Takes the hooks off again; `using restore = tap.install()` does so at the end of the block. */
@@ -96,25 +93,48 @@ export function createTap(options: TapOptions = {}): Tap {
     emitError(ERROR_CODES[place] ?? "interceptor_failed", `llm-tap: ${place} failed`, error);
   }
 
-  const tracksCost = options.tokenTracking !== false && options.costTracking !== false;
-  const cost = createCostCalculator({
-    ...(options.prices !== undefined && { prices: options.prices }),
-    onError: (error) => report("prices", error),
-  });
-  const linker = createLinker({ randomHex, hash: createKeyedHash() });
-  const recordCall = createRecorder({
+  let reading: Reading | undefined;
+  let toMetadata: typeof import("./reading.ts").toMetadata | undefined;
+  const readingOptions: ReadingOptions = {
     options,
-    cost,
-    linker,
+    limits,
     report,
     onContentSampledOut: () => increase(counters.contentDropped, "sampled_out"),
-  });
+  };
+
+  function startReading(room: typeof import("./reading.ts")): Reading {
+    ({ toMetadata } = room);
+    return (reading ??= room.createReading(readingOptions));
+  }
+
+  /** Loading takes its time: not for a process that makes no call, and not inside the first one. */
+  async function load(): Promise<void> {
+    const started = startReading(await import("./reading.ts"));
+    await started.ready();
+    queue.open(started.makeJob);
+  }
+
+  /** At the end of the process there is no time to wait. */
+  function loadNow(): void {
+    if (reading !== undefined) return;
+    try {
+      queue.open(
+        startReading(loadSync(new URL("./reading.js", import.meta.url)) as typeof import("./reading.ts")).makeJob,
+      );
+    } catch (error) {
+      report("load", error);
+    }
+  }
+
   const sinks = nameSinks(options.sinks ?? []);
   const deliveries = sinks.map(({ sink, name }) => ({
     sink,
     delivery: createDelivery({
       sink: withName(sink, name),
       maxRecords: limits.queueExchanges,
+      maxBytes: limits.queueBytes / sinks.length,
+      strip: (record) => toMetadata?.(record) ?? record,
+      onContentDropped: () => increase(counters.contentDropped, "sink_bytes"),
       runInBackground,
       onError(error, code) {
         increase(counters.errors, `sink:${name}`);
@@ -126,7 +146,6 @@ export function createTap(options: TapOptions = {}): Tap {
 
   const queue = createQueue({
     limits,
-    hasCallShape: (exchange, body) => hasCallShape(exchange.route, body),
     onAssembled(exchange, assembled) {
       if (assembled === undefined) {
         increase(counters.ignored, "not_a_call");
@@ -145,9 +164,13 @@ export function createTap(options: TapOptions = {}): Tap {
     onContentDropped: (cause) => increase(counters.contentDropped, cause),
   });
 
-  function finishCall(...[exchange, assembled]: Parameters<typeof recordCall>): void {
+  function finishCall(...[exchange, assembled]: Parameters<RecordCall>): void {
+    if (reading === undefined) {
+      increase(counters.dropped, "not_loaded");
+      return;
+    }
     try {
-      const recorded = recordCall(exchange, assembled);
+      const recorded = reading.recordCall(exchange, assembled);
       if (recorded === undefined) {
         counters.sampledOut += 1;
         return;
@@ -170,8 +193,8 @@ export function createTap(options: TapOptions = {}): Tap {
   function deliver(record: TapRecord): void {
     let stripped: TapRecord | undefined;
     for (const { sink, delivery } of deliveries) {
-      if (sink.content === "metadata") delivery.push((stripped ??= toMetadata(record)));
-      else delivery.push(record);
+      if (sink.content !== "metadata") delivery.push(record);
+      else if ((stripped ??= toMetadata?.(record)) !== undefined) delivery.push(stripped);
     }
   }
 
@@ -209,13 +232,15 @@ export function createTap(options: TapOptions = {}): Tap {
     },
   });
 
-  let isOpening = false;
-  /** The price list takes its time to load: not for a process that makes no call, and not inside the first one. */
+  let opening: Promise<void> | undefined;
   function openQueue(): void {
-    if (isOpening) return;
-    isOpening = true;
-    if (tracksCost) defer(() => void cost.ready().then(queue.open));
-    else queue.open();
+    opening ??= new Promise((resolve) => {
+      defer(() => {
+        load()
+          .catch((error: unknown) => report("load", error))
+          .finally(resolve);
+      });
+    });
   }
 
   /** Hooks that live as long as the tap: those of `install`, and those that calls with a Request need. */
@@ -231,7 +256,7 @@ export function createTap(options: TapOptions = {}): Tap {
 
   /** Reads all that has ended so far. */
   async function drain(): Promise<void> {
-    if (tracksCost && isOpening) await cost.ready();
+    await opening;
     await queue.drain();
   }
 
@@ -248,11 +273,13 @@ export function createTap(options: TapOptions = {}): Tap {
       queue,
       deliveries: deliveries.map(({ delivery }) => delivery),
       drain,
-      endRunning: () =>
+      endRunning() {
+        if (queue.size > 0) loadNow();
         queue.drainSync((exchange) => {
           addNote(exchange, "process_exit");
           observer.fail(exchange, undefined, true);
-        }),
+        });
+      },
       flush,
       countSeen: () => counters.seen,
       onLoss(name, count) {
@@ -271,6 +298,7 @@ export function createTap(options: TapOptions = {}): Tap {
     calls.endAll("tap_closed");
     calls.stop();
     const result = await flush({ timeoutMs });
+    reading?.close();
     const deadline = performance.now() + timeoutMs;
     await Promise.all(deliveries.map(({ delivery }) => delivery.close(deadline)));
     unhook();
@@ -349,6 +377,8 @@ const ERROR_CODES: Readonly<Record<string, TapErrorCode>> = {
   interceptor: "interceptor_failed",
   install: "hook_lost",
   parser: "parser_failed",
+  load: "missing_dependency",
+  worker: "parser_failed",
   record: "parser_failed",
   prices: "missing_dependency",
   context: "callback_failed",

@@ -32,6 +32,8 @@ export interface FramingSink extends SplitterSink {
 
 export interface Framing {
   push(bytes: Uint8Array): void;
+  /** Bytes are missing between what was pushed and what comes next. */
+  skip(): void;
   end(): void;
   /** `undefined` until the first bytes were seen. */
   readonly kind: FramingKind | undefined;
@@ -44,7 +46,7 @@ export const TAIL_LENGTH: number = 64 * 1024;
 
 export function createFraming(options: FramingOptions): Framing {
   const { sink } = options;
-  const utf8 = createUtf8Decoder();
+  let utf8 = createUtf8Decoder();
   /** The first bytes, while they do not yet tell. */
   let head: Uint8Array | undefined;
   let splitter: Splitter | undefined;
@@ -131,6 +133,15 @@ export function createFraming(options: FramingOptions): Framing {
       }
       head = head === undefined ? bytes : concat(head, bytes);
       sniff(false);
+    },
+    skip() {
+      if (framing.kind === undefined) sniff(true);
+      if (utf8.invalid) sink.onNote("invalid_utf8");
+      utf8 = createUtf8Decoder();
+      awaitsFirstLine = false;
+      body.skip();
+      // The event that was cut ends here.
+      if (framing.kind === "sse" || framing.kind === "ndjson") splitter?.push("\n\n");
     },
     end() {
       if (framing.kind === undefined) sniff(true);
@@ -233,6 +244,8 @@ function isJson(text: string): boolean {
 
 interface BodyBuffer {
   push(text: string): void;
+  /** What comes next is no longer the beginning. */
+  skip(): void;
   /** What was kept from the beginning. */
   peek(): string;
   /** How the body ends, when its middle was dropped. */
@@ -242,7 +255,8 @@ interface BodyBuffer {
 }
 
 /** Keeps the first `limit` characters and, beyond them, the last `TAIL_LENGTH`. */
-function createBodyBuffer(limit: number): BodyBuffer {
+function createBodyBuffer(maxLength: number): BodyBuffer {
+  let limit = maxLength;
   let pieces: string[] = [];
   let length = 0;
   let tails: string[] = [];
@@ -262,6 +276,9 @@ function createBodyBuffer(limit: number): BodyBuffer {
       tailLength += text.length;
       while (tails.length > 1 && tailLength - (tails[0]?.length ?? 0) >= TAIL_LENGTH)
         tailLength -= tails.shift()?.length ?? 0;
+    },
+    skip() {
+      limit = length;
     },
     peek() {
       if (pieces.length > 1) pieces = [pieces.join("")];

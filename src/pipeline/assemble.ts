@@ -45,12 +45,18 @@ export interface AssembledExchange {
   notes: string[];
   /** Something of the response was left out because of a bound of ours. */
   responseTruncated: boolean;
+  /** The same for the request, where that is told only here. */
+  requestTruncated?: boolean;
+  /** Content has passed the gate already, but for redaction: texts are cut to length, media are described. */
+  isGated?: boolean;
   firstTokenMs?: number;
 }
 
 export interface Assembly {
   /** Takes decoded bytes (no content encoding) and when they came, in ms since the start. Keeps no reference to them. */
   push(bytes: Uint8Array, atMs: number): void;
+  /** Bytes are missing between what was pushed and what comes next. */
+  skip(): void;
   /**
    * When output was first seen. Until then push chunk by chunk so that the time is exact; afterwards bigger batches are
    * as good.
@@ -58,14 +64,19 @@ export interface Assembly {
   readonly firstTokenMs: number | undefined;
   /** The model has finished: closing now is no cancellation. */
   readonly terminal: boolean;
+  /** Characters that the answer may hold by now, at most. */
+  readonly heldLength: number;
   /** The response is a stream. `false` until its first bytes were seen. */
   readonly streaming: boolean;
   finish(end: { interrupted: boolean }): AssembledExchange;
 }
 
+/** Characters of an event that are framing, ids and names, at least. */
+const EVENT_OVERHEAD = 80;
 const DEFAULT_MAX_BODY = 8 * 1024 * 1024;
 /** Notes that mean that a bound of ours cut the response. */
 const TRUNCATION_NOTES: ReadonlySet<string> = new Set([
+  "response_content_dropped",
   "response_body_too_large",
   "sse_line_too_long",
   "ndjson_line_too_long",
@@ -127,6 +138,7 @@ export function createAssembly(options: AssemblyOptions): Assembly {
   const sink: FramingSink = {
     onEvent(text, name) {
       if (closed) return;
+      assembly.heldLength += Math.max(0, text.length - EVENT_OVERHEAD);
       const frame = readEvent(text, name, noteTooDeep);
       if (frame === undefined) notes.add(cutOff ? "truncated_event" : "invalid_event_json");
       if (frame === undefined && cutOff) return;
@@ -171,11 +183,17 @@ export function createAssembly(options: AssemblyOptions): Assembly {
   const assembly: { -readonly [Key in keyof Assembly]: Assembly[Key] } = {
     firstTokenMs: undefined,
     terminal: false,
+    heldLength: 0,
     streaming: false,
     push(bytes, atMs) {
       now = atMs;
       framing.push(bytes);
       assembly.streaming = isStreaming();
+      if (!assembly.streaming) assembly.heldLength += bytes.byteLength;
+    },
+    skip() {
+      notes.add("response_content_dropped");
+      framing.skip();
     },
     finish({ interrupted }) {
       cutOff = interrupted;

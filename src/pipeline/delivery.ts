@@ -2,12 +2,18 @@
 import { setTimer, type Timer } from "#platform";
 import type { RunInBackground } from "../background.ts";
 import { sleep, waitFor } from "./deadline.ts";
+import { estimateSize } from "./record-size.ts";
 import type { DeliveryResult, FlushReport, Sink, TapRecord, WriteResult } from "../types.ts";
 
 export interface DeliveryOptions {
   sink: Sink;
   /** Records that may wait. */
   maxRecords: number;
+  /** Bytes that they may take, about; beyond them records come without their content. Default: any number. */
+  maxBytes?: number;
+  /** Takes the content off a record. */
+  strip?: (record: TapRecord) => TapRecord;
+  onContentDropped?: () => void;
   /** Runs what is the sink's own, so that its traffic is not tapped and does not keep the process alive. */
   runInBackground: RunInBackground;
   onError(error: unknown, code: "sink_failed" | "sink_rejected"): void;
@@ -36,8 +42,12 @@ const LONGEST_BACK_OFF_MS = 30_000;
 /** After this a write is told to stop, and what it held is given again. */
 const WRITE_TIMEOUT_MS = 60_000;
 
-export function createDelivery({ sink, maxRecords, runInBackground, onError }: DeliveryOptions): Delivery {
+export function createDelivery(options: DeliveryOptions): Delivery {
+  const { sink, maxRecords, maxBytes = Number.POSITIVE_INFINITY, strip, runInBackground, onError } = options;
   let queue: TapRecord[] = [];
+  /** Bytes of `queue` and `batch`. */
+  let bytes = 0;
+  const sizes = new WeakMap<TapRecord, number>();
   let batch: readonly TapRecord[] = [];
   let writing: Promise<void> | undefined;
   let isAccepted = false;
@@ -51,9 +61,28 @@ export function createDelivery({ sink, maxRecords, runInBackground, onError }: D
       counts.dropped += 1;
       return;
     }
-    queue.push(record);
+    queue.push(admit(record));
     // With a timer set, the sink has asked to wait.
     if (timer === undefined && writing === undefined) pump();
+  }
+
+  function admit(record: TapRecord): TapRecord {
+    if (maxBytes === Number.POSITIVE_INFINITY) return record;
+    let kept = record;
+    let size = estimateSize(record);
+    if (bytes + size > maxBytes && strip !== undefined) {
+      kept = strip(record);
+      size = estimateSize(kept);
+      options.onContentDropped?.();
+    }
+    sizes.set(kept, size);
+    bytes += size;
+    return kept;
+  }
+
+  function release(record: TapRecord): void {
+    bytes -= sizes.get(record) ?? 0;
+    sizes.delete(record);
   }
 
   function pump(): void {
@@ -87,6 +116,7 @@ export function createDelivery({ sink, maxRecords, runInBackground, onError }: D
   }
 
   function count(result: DeliveryResult, record: TapRecord, again: TapRecord[]): void {
+    if (result !== "retry") release(record);
     switch (result) {
       case "delivered":
         counts.delivered += 1;
@@ -192,6 +222,7 @@ export function createDelivery({ sink, maxRecords, runInBackground, onError }: D
         if (sink.report === undefined) counts.delivered += rest.length;
         queue = [];
         batch = [];
+        bytes = 0;
       } catch (error) {
         onError(error, "sink_failed");
       }

@@ -1,15 +1,36 @@
 /** One exchange in the pipeline: takes what the interceptor has noted, decodes it, and feeds the assembly. */
 import { type ContentDecoder, createContentDecoder, decodeContentSync } from "../decode/content-encoding.ts";
 import { decodeRequestBody, type ParsedBody } from "../decode/request-body.ts";
+import { TAIL_LENGTH } from "../decode/framing.ts";
 import type { Exchange } from "../types.ts";
 import { type AssembledExchange, type Assembly, createAssembly } from "./assemble.ts";
+import { concat, dropMiddle, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
+import { createInbox, type Piece } from "./inbox.ts";
 
 export interface JobOptions {
   /** Characters of content that an answer may keep, and bytes of a body that is one JSON value. */
   exchangeBytes: number;
   /** Whether the body of a request to an unknown host is that of a call. */
   hasCallShape: (exchange: Exchange, body: unknown) => boolean;
+  /** Reads big exchanges elsewhere. Default: all are read here. */
+  reader?: RemoteReader | undefined;
 }
+
+/** Somewhere else than on the app's thread. */
+export interface RemoteReader {
+  /** Takes the exchange over, once it has ended. Never rejects. */
+  read(exchange: Exchange): Promise<RemoteAnswer>;
+  /** Gives back what is left of an exchange that was taken over and not answered. */
+  giveBack(exchange: Exchange): void;
+  /** No more exchanges can be read. */
+  readonly isClosed: boolean;
+}
+
+/** `failed`: what is left of the exchange is to be read here. */
+export type RemoteAnswer =
+  | { type: "assembled"; assembled: AssembledExchange }
+  | { type: "no_call" }
+  | { type: "failed"; note: string };
 
 export interface Job {
   readonly exchange: Exchange;
@@ -21,25 +42,28 @@ export interface Job {
   workNow(): void;
   /** Everything that was noted has been read. */
   isDrained(): boolean;
+  /** Bytes that are kept for this exchange, about. */
+  countHeld(): number;
+  /** Keeps of what has come, and will come, but the ends. */
+  shrink(): boolean;
   /** `undefined`: it was no call after all. */
   finish(): AssembledExchange | undefined;
 }
 
-/** Bytes fed at once when the time of each chunk no longer matters: about a tenth of a millisecond of work. */
-const BATCH = 32 * 1024;
+/**
+ * Bytes of a body from which it is read elsewhere. Measured: 128 KiB of text take half a millisecond, of numbers two; to
+ * hand them over takes a twentieth of one.
+ */
+export const REMOTE_BYTES: number = 128 * 1024;
+/** The same for bytes that are packed. */
+const REMOTE_ENCODED_BYTES = 32 * 1024;
 /** Encoded bytes decoded at once. */
 const DECODE_SLICE = 16 * 1024;
 /** Encoded bytes of an exchange that are kept for `workNow`; a stream that has had more ends with what was decoded. */
 const KEPT_ENCODED = 16 * 1024;
 
-interface Piece {
-  bytes: Uint8Array;
-  atMs: number;
-}
-
-export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: JobOptions): Job {
-  let pieces: Piece[] = [];
-  let cursor = 0;
+export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape, reader }: JobOptions): Job {
+  const inbox = createInbox(exchange.startTime);
   let assembly: Assembly | undefined;
   let decoder: ContentDecoder | undefined;
   let isDecoderEnded = false;
@@ -50,8 +74,13 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: J
   let knownFirstToken: { ms: number | undefined } | undefined;
   let isNoCall = false;
   let parsedBody: ParsedBody | undefined;
+  /** Set while the exchange is somewhere else. */
+  let isAway = false;
+  let answer: RemoteAnswer | undefined;
+  /** Only the ends of what comes are kept. */
+  let isShrunk = false;
 
-  const job: Job = { exchange, busy: undefined, work, workNow, isDrained, finish };
+  const job: Job = { exchange, busy: undefined, work, workNow, isDrained, countHeld, shrink, finish };
 
   function readBody(): ParsedBody {
     parsedBody ??= readRequestBody(exchange);
@@ -73,66 +102,96 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: J
     });
   }
 
-  /** Takes the blocks over; a chunk never spans two of them. */
-  function take(): void {
-    if (exchange.pendingBytes === 0) return;
-    const { blocks, block, blockUsed, marks, startTime } = exchange;
-    if (block !== undefined && blockUsed > 0) blocks.push(block.subarray(0, blockUsed));
-    exchange.blocks = [];
-    exchange.block = undefined;
-    exchange.blockUsed = 0;
-    exchange.marks = [];
-    exchange.pendingBytes = 0;
-    let index = 0;
-    let used = 0;
-    for (let mark = 0; mark + 1 < marks.length; mark += 2) {
-      const size = marks[mark] ?? 0;
-      const atMs = (marks[mark + 1] ?? 0) - startTime;
-      if (size === 0) continue;
-      let from = blocks[index];
-      if (from !== undefined && used >= from.byteLength) {
-        index += 1;
-        used = 0;
-        from = blocks[index];
-      }
-      if (from === undefined) break;
-      pieces.push({ bytes: from.subarray(used, used + size), atMs });
-      used += size;
-    }
+  function hasBlob(): boolean {
+    return exchange.requestSource !== undefined && !Array.isArray(exchange.requestSource);
+  }
+
+  /** What cannot be read before its end stays where it is; so does what may have to be read elsewhere. */
+  function isHeld(): boolean {
+    if (assembly !== undefined || answer !== undefined || isNoCall) return false;
+    if (isShrunk && !exchange.isEnded) return true;
+    const isBig = reader !== undefined && !reader.isClosed && exchange.requestKept >= REMOTE_BYTES;
+    return isBig || (exchange.pendingBytes > 0 && looksWhole(exchange));
+  }
+
+  function isForReader(): boolean {
+    if (reader === undefined || reader.isClosed) return false;
+    const { requestKept, pendingBytes } = exchange;
+    return requestKept >= REMOTE_BYTES || pendingBytes >= (isEncoded(exchange) ? REMOTE_ENCODED_BYTES : REMOTE_BYTES);
+  }
+
+  async function readElsewhere(through: RemoteReader): Promise<void> {
+    isAway = true;
+    answer = await through.read(exchange);
+    isAway = false;
+    job.busy = undefined;
+    if (answer.type === "no_call") isNoCall = true;
+    if (answer.type === "failed") exchange.notes.push(answer.note);
   }
 
   function work(isTimeUp: () => boolean): boolean {
     if (job.busy !== undefined) return false;
-    if (exchange.requestSource !== undefined && !Array.isArray(exchange.requestSource)) {
+    if (hasBlob()) {
       job.busy = readBlob(exchange, exchangeBytes).then(() => {
         job.busy = undefined;
       });
       return false;
     }
-    take();
-    if (exchange.sniffed && !isNoCall && assembly === undefined && (pieces.length > 0 || exchange.isEnded)) {
+    if (isHeld()) {
+      keepEnds();
+      if (!exchange.isEnded) return false;
+      if (reader !== undefined && isForReader()) {
+        job.busy = readElsewhere(reader);
+        return false;
+      }
+    }
+    if (answer?.type === "assembled") return false;
+    if (isShrunk && !exchange.isEnded) {
+      dropMiddle(exchange, SMALL_ENDS);
+      return false;
+    }
+    inbox.take(exchange);
+    if (exchange.sniffed && !isNoCall && assembly === undefined && (!inbox.isEmpty() || exchange.isEnded)) {
       isNoCall = !hasCallShape(exchange, readBody().value);
     }
     if (isNoCall) {
-      pieces = [];
-      cursor = 0;
+      inbox.clear();
       return false;
     }
-    if (assembly === undefined && (pieces.length > 0 || exchange.isEnded)) assembly = start();
+    if (assembly === undefined && (!inbox.isEmpty() || exchange.isEnded)) assembly = start();
     if (decoder !== undefined) {
-      if (cursor < pieces.length || (exchange.isEnded && !isDecoderEnded)) job.busy = decode(decoder);
+      if (!inbox.isEmpty() || (exchange.isEnded && !isDecoderEnded)) job.busy = decode(decoder);
       return false;
     }
     return feed(isTimeUp);
   }
 
+  function keepEnds(): void {
+    const ends = isShrunk ? SMALL_ENDS : { headBytes: exchangeBytes, tailBytes: TAIL_LENGTH };
+    // A little over the bound, so that a body that goes on and on is not looked through for each of its chunks.
+    if (isShrunk || exchange.pendingBytes > 1.25 * exchangeBytes) dropMiddle(exchange, ends);
+  }
+
+  function shrink(): boolean {
+    if (isAway || isShrunk) return false;
+    isShrunk = true;
+    dropMiddle(exchange, SMALL_ENDS);
+    return true;
+  }
+
+  function countHeld(): number {
+    return exchange.requestKept + exchange.pendingBytes + Math.min(assembly?.heldLength ?? 0, 2 * exchangeBytes);
+  }
+
   function workNow(): void {
-    const isReadingBlob = job.busy !== undefined && assembly === undefined;
-    if (isReadingBlob || (exchange.requestSource !== undefined && !Array.isArray(exchange.requestSource))) {
+    const isReadingBlob = job.busy !== undefined && assembly === undefined && !isAway;
+    if (isReadingBlob || hasBlob()) {
       exchange.requestSource = undefined;
       exchange.notes.push("request_body_not_captured");
     }
-    take();
+    if (isAway) reader?.giveBack(exchange);
+    if (answer !== undefined && answer.type !== "failed") return;
+    inbox.take(exchange);
     if (exchange.sniffed && assembly === undefined) isNoCall ||= !hasCallShape(exchange, readBody().value);
     if (isNoCall) return;
     assembly ??= start();
@@ -142,8 +201,8 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: J
 
   /** All over again, because the decoder may be in the middle of something. */
   function decodeNow(): void {
-    const all = encoded === undefined ? [] : [...encoded, ...pieces.slice(cursor)];
-    const bytes = joinChunks(all.map((piece) => piece.bytes));
+    const all = encoded === undefined ? [] : [...encoded, ...takePieces()];
+    const bytes = concat(all.map((piece) => piece.bytes));
     const decoded = decodeContentSync(exchange.responseHeaders["content-encoding"], bytes);
     if (decoded === undefined || decoded.byteLength === 0) return;
     knownFirstToken = { ms: assembly?.firstTokenMs };
@@ -154,46 +213,28 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: J
 
   /** @returns whether there is more */
   function feed(isTimeUp: () => boolean): boolean {
-    while (cursor < pieces.length) {
-      const piece = pieces[cursor];
-      if (piece === undefined) break;
-      cursor += 1;
-      if (assembly?.firstTokenMs !== undefined) mergeFollowing(piece);
-      assembly?.push(piece.bytes, piece.atMs);
-      if (isTimeUp()) break;
+    if (assembly === undefined) return false;
+    for (;;) {
+      const piece = inbox.next(assembly.firstTokenMs === undefined);
+      if (piece === undefined) return false;
+      if (piece === "gap") assembly.skip();
+      else assembly.push(piece.bytes, piece.atMs);
+      if (isTimeUp()) return !inbox.isEmpty();
     }
-    if (cursor < pieces.length) return true;
-    pieces = [];
-    cursor = 0;
-    return false;
   }
 
-  /** Neighbours in one block are fed together once the first token's time is known. */
-  function mergeFollowing(piece: Piece): void {
-    for (;;) {
-      const next = pieces[cursor];
-      if (
-        next === undefined ||
-        next.bytes.buffer !== piece.bytes.buffer ||
-        next.bytes.byteOffset !== piece.bytes.byteOffset + piece.bytes.byteLength ||
-        piece.bytes.byteLength >= BATCH
-      ) {
-        return;
-      }
-      piece.bytes = new Uint8Array(
-        piece.bytes.buffer,
-        piece.bytes.byteOffset,
-        piece.bytes.byteLength + next.bytes.byteLength,
-      );
-      piece.atMs = next.atMs;
-      cursor += 1;
+  /** What is encoded has no use for a gap: what comes behind it can't be decoded. */
+  function takePieces(): Piece[] {
+    const pieces: Piece[] = [];
+    for (let piece = inbox.next(true); piece !== undefined && piece !== "gap"; piece = inbox.next(true)) {
+      pieces.push({ ...piece });
     }
+    inbox.clear();
+    return pieces;
   }
 
   async function decode(through: ContentDecoder): Promise<void> {
-    const taken = pieces.slice(cursor);
-    pieces = [];
-    cursor = 0;
+    const taken = takePieces();
     encodedBytes += taken.reduce((size, { bytes }) => size + bytes.byteLength, 0);
     if (encodedBytes > KEPT_ENCODED) encoded = undefined;
     else encoded?.push(...taken);
@@ -215,12 +256,13 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape }: J
     return (
       job.busy === undefined &&
       exchange.pendingBytes === 0 &&
-      cursor >= pieces.length &&
+      inbox.isEmpty() &&
       (decoder === undefined || isDecoderEnded || isNoCall)
     );
   }
 
   function finish(): AssembledExchange | undefined {
+    if (answer?.type === "assembled") return answer.assembled;
     if (isNoCall || (exchange.sniffed && assembly === undefined && !hasCallShape(exchange, readBody().value))) {
       return undefined;
     }
@@ -245,20 +287,13 @@ function readRequestBody(exchange: Exchange): ParsedBody {
   const contentType = exchange.requestHeaders["content-type"];
   const { requestSource, requestChunks } = exchange;
   if (Array.isArray(requestSource)) return { value: readForm(requestSource), notes: [] };
-  const body = exchange.requestBody ?? (requestChunks === undefined ? undefined : joinChunks(requestChunks));
-  return decodeRequestBody(body, contentType, { truncated: exchange.requestTruncated });
+  const body = exchange.requestBody ?? (requestChunks === undefined ? undefined : joinRequest(requestChunks));
+  const { requestTruncated: truncated, requestTail: tail } = exchange;
+  return decodeRequestBody(body, contentType, tail === undefined ? { truncated } : { truncated, tail });
 }
 
-function joinChunks(chunks: readonly Uint8Array[]): Uint8Array {
-  const [first] = chunks;
-  if (chunks.length === 1 && first !== undefined) return first;
-  const joined = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.byteLength, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    joined.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return joined;
+function joinRequest(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concat(chunks);
 }
 
 /** The text fields, and of files what describes them. */

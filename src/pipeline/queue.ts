@@ -5,9 +5,13 @@
 import { defer, nextTurn, setTimer, type Timer } from "#platform";
 import type { Exchange, TapLimits } from "../types.ts";
 import type { AssembledExchange } from "./assemble.ts";
-import { createJob, type Job, type JobOptions } from "./exchange-job.ts";
+import type { Job } from "./exchange-job.ts";
+import { dropMiddle, SMALL_ENDS } from "./held-body.ts";
 
-export interface QueueOptions extends Pick<JobOptions, "hasCallShape"> {
+/** Makes the job that reads an exchange. */
+export type MakeJob = (exchange: Exchange) => Job;
+
+export interface QueueOptions {
   limits: Required<TapLimits>;
   /** An exchange has ended and was read; `undefined`: it was no call. */
   onAssembled(exchange: Exchange, assembled: AssembledExchange | undefined): void;
@@ -22,7 +26,7 @@ export interface Queue {
   /** There is something new in an exchange. On the hot path. */
   touch(exchange: Exchange): void;
   /** Nothing is read before this was called: what reading needs may still be loading. */
-  open(): void;
+  open(makeJob: MakeJob): void;
   /** Reads all that has come so far; exchanges that are still running stay. */
   drain(): Promise<void>;
   /** The same without waiting; what needs waiting is ended as it is. Ends running exchanges too. */
@@ -33,8 +37,15 @@ export interface Queue {
   hasWork(): boolean;
   /** Exchanges that are running or waiting. */
   readonly size: number;
-  /** Bytes that wait. */
+  /** Bytes that are kept for them. */
   readonly bytes: number;
+}
+
+interface Entry {
+  readonly exchange: Exchange;
+  job: Job | undefined;
+  /** Bytes that were counted for it. */
+  held: number;
 }
 
 /** How long what is new may wait: long enough that a stream's chunks come in batches. */
@@ -44,19 +55,23 @@ const SLICE_MS = 1;
 
 export function createQueue(options: QueueOptions): Queue {
   const { limits } = options;
-  const jobs = new Map<Exchange, Job>();
+  const entries = new Map<Exchange, Entry>();
+  /** Jobs that wait for something. */
+  const waiting = new Set<Job>();
   /** Exchanges with something new, oldest first. */
   let dirty: Exchange[] = [];
+  /** Of `dirty`, those whose turn is over. */
+  let first = 0;
   let timer: Timer | undefined;
-  let isOpen = false;
+  let makeJob: MakeJob | undefined;
   let isRunning = false;
+  let bytes = 0;
+  let until = 0;
+  const isTimeUp = (): boolean => performance.now() >= until;
 
   function admit(exchange: Exchange): boolean {
-    if (jobs.size >= limits.queueExchanges) return false;
-    jobs.set(
-      exchange,
-      createJob(exchange, { exchangeBytes: limits.exchangeBytes, hasCallShape: options.hasCallShape }),
-    );
+    if (entries.size >= limits.queueExchanges) return false;
+    entries.set(exchange, { exchange, job: undefined, held: 0 });
     return true;
   }
 
@@ -64,48 +79,62 @@ export function createQueue(options: QueueOptions): Queue {
     if (exchange.isDirty) return;
     exchange.isDirty = true;
     dirty.push(exchange);
-    if (timer === undefined && isOpen && !isRunning) timer = setTimer(run, WAIT_MS);
+    if (timer === undefined && !isRunning) timer = setTimer(run, WAIT_MS);
+  }
+
+  /** One slice. Each exchange gets its turn: what is not done goes to the end of the line. */
+  function runSlice(): void {
+    isRunning = true;
+    until = performance.now() + SLICE_MS;
+    const end = dirty.length;
+    while (first < end) {
+      const exchange = dirty[first];
+      first += 1;
+      if (exchange !== undefined) advance(exchange);
+      if (isTimeUp()) break;
+    }
+    if (first >= dirty.length || first > 1_000) {
+      dirty = dirty.slice(first);
+      first = 0;
+    }
+    isRunning = false;
   }
 
   function run(): void {
     timer = undefined;
     if (dirty.length === 0) return;
-    isRunning = true;
-    keepWithinBounds();
-    const until = performance.now() + SLICE_MS;
-    const isTimeUp = (): boolean => performance.now() >= until;
-    // Each gets its turn: what is not done goes to the end of the line.
-    const turn = dirty;
-    dirty = [];
-    let index = 0;
-    for (; index < turn.length && !isTimeUp(); index += 1) {
-      const exchange = turn[index];
-      if (exchange !== undefined) advance(exchange, isTimeUp);
+    if (makeJob === undefined) {
+      // What reading needs is still loading; what comes meanwhile is bounded like everything else.
+      for (const exchange of dirty) keepWithinBounds(exchange);
+      timer = setTimer(run, WAIT_MS);
+      return;
     }
-    dirty = [...turn.slice(index), ...dirty];
-    isRunning = false;
-    if (dirty.length > 0) {
-      if (index === 0 || isTimeUp()) defer(runAgain);
-      else timer ??= setTimer(run, WAIT_MS);
-    }
+    runSlice();
+    if (dirty.length === 0) return;
+    if (isTimeUp()) defer(runAgain);
+    else timer ??= setTimer(run, WAIT_MS);
   }
 
   function runAgain(): void {
     if (timer === undefined) run();
   }
 
-  function advance(exchange: Exchange, isTimeUp: () => boolean): void {
+  function advance(exchange: Exchange): void {
     exchange.isDirty = false;
-    const job = jobs.get(exchange);
-    if (job === undefined) return;
+    const entry = entries.get(exchange);
+    if (entry === undefined || makeJob === undefined) return;
+    const job = (entry.job ??= makeJob(exchange));
     try {
       const hasMore = job.work(isTimeUp);
       if (job.busy !== undefined) waitFor(job);
       else if (hasMore) requeue(exchange);
-      else if (exchange.isEnded && job.isDrained()) finish(job);
-      else if (exchange.isEnded) requeue(exchange);
+      else if (exchange.isEnded && job.isDrained()) {
+        finish(entry, job);
+        return;
+      } else if (exchange.isEnded) requeue(exchange);
+      keepWithinBounds(exchange);
     } catch (error) {
-      fail(job, error);
+      fail(entry, error);
     }
   }
 
@@ -116,106 +145,113 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function waitFor(job: Job): void {
+    waiting.add(job);
     job.busy?.then(
-      () => touch(job.exchange),
-      (error: unknown) => fail(job, error),
+      () => {
+        waiting.delete(job);
+        touch(job.exchange);
+      },
+      (error: unknown) => {
+        waiting.delete(job);
+        const entry = entries.get(job.exchange);
+        if (entry !== undefined) fail(entry, error);
+      },
     );
   }
 
-  function finish(job: Job): void {
-    jobs.delete(job.exchange);
+  function remove({ exchange, held }: Entry): boolean {
+    bytes -= held;
+    return entries.delete(exchange);
+  }
+
+  function finish(entry: Entry, job: Job): void {
+    const { exchange } = entry;
+    remove(entry);
     let assembled: AssembledExchange | undefined;
     try {
       assembled = job.finish();
     } catch (error) {
-      options.onFailed(job.exchange, error);
+      options.onFailed(exchange, error);
       return;
     }
-    options.onAssembled(job.exchange, assembled);
+    const isCut = assembled !== undefined && (assembled.responseTruncated || exchange.requestTruncated);
+    if (isCut && !exchange.notes.includes("response_content_dropped")) options.onContentDropped("exchange_bytes");
+    options.onAssembled(exchange, assembled);
   }
 
-  function fail(job: Job, error: unknown): void {
-    if (jobs.delete(job.exchange)) options.onFailed(job.exchange, error);
+  function fail(entry: Entry, error: unknown): void {
+    if (remove(entry)) options.onFailed(entry.exchange, error);
   }
 
-  /** What waits is dropped, oldest first, when it is too much: the end of a stream tells more facts than its middle. */
-  function keepWithinBounds(): void {
-    let bytes = 0;
-    for (const exchange of dirty) {
-      if (exchange.pendingBytes > limits.exchangeBytes) dropBlocks(exchange, "exchange_bytes");
-      bytes += exchange.pendingBytes;
+  /** With too much in total, an exchange that gets more keeps only the ends of it: facts stand there. */
+  function keepWithinBounds(exchange: Exchange): void {
+    const entry = entries.get(exchange);
+    if (entry === undefined) return;
+    count(entry);
+    if (bytes <= limits.queueBytes) return;
+    if (entry.job === undefined ? dropMiddle(exchange, SMALL_ENDS) : entry.job.shrink()) {
+      if (!exchange.notes.includes("response_content_dropped")) exchange.notes.push("response_content_dropped");
+      options.onContentDropped("queue_bytes");
     }
-    for (let index = 0; bytes > limits.queueBytes && index < dirty.length; index += 1) {
-      const exchange = dirty[index];
-      if (exchange === undefined) continue;
-      bytes -= exchange.pendingBytes;
-      dropBlocks(exchange, "queue_bytes");
-      bytes += exchange.pendingBytes;
-    }
+    count(entry);
   }
 
-  function dropBlocks(exchange: Exchange, cause: string): void {
-    if (exchange.blocks.length === 0) return;
-    exchange.blocks = [];
-    exchange.marks = exchange.blockUsed === 0 ? [] : [exchange.blockUsed, performance.now()];
-    exchange.pendingBytes = exchange.blockUsed;
-    if (!exchange.notes.includes("response_content_dropped")) {
-      exchange.notes.push("response_content_dropped");
-      options.onContentDropped(cause);
-    }
+  function count(entry: Entry): void {
+    const { exchange, job } = entry;
+    const held = job === undefined ? exchange.requestKept + exchange.pendingBytes : job.countHeld();
+    bytes += held - entry.held;
+    entry.held = held;
   }
 
   async function drain(): Promise<void> {
-    const now = (): boolean => false;
     for (;;) {
       timer?.cancel();
       timer = undefined;
-      const turn = dirty;
-      dirty = [];
-      const started = performance.now();
-      for (const [index, exchange] of turn.entries()) {
-        advance(exchange, now);
-        if (performance.now() - started > SLICE_MS && index < turn.length - 1) {
-          dirty = [...turn.slice(index + 1), ...dirty];
-          break;
-        }
-      }
-      const waiting = [...jobs.values()].flatMap((job) => (job.busy === undefined ? [] : [job.busy]));
-      if (dirty.length === 0 && waiting.length === 0) return;
-      await (waiting.length > 0 ? Promise.allSettled(waiting) : new Promise<void>(nextTurn));
+      if (first < dirty.length) runSlice();
+      if (first < dirty.length) await new Promise<void>(nextTurn);
+      else if (waiting.size > 0) await Promise.race([...waiting].map((job) => job.busy));
+      else return;
+      // What has waited is told in the next turn.
+      if (dirty.length === 0) await new Promise<void>(nextTurn);
     }
   }
 
   function drainSync(end: (exchange: Exchange) => void): void {
-    for (const job of jobs.values()) {
-      const { exchange } = job;
+    for (const entry of [...entries.values()]) {
+      const { exchange } = entry;
       if (!exchange.isEnded) end(exchange);
+      if (makeJob === undefined) {
+        fail(entry, new Error("llm-tap was still loading when the process ended"));
+        continue;
+      }
+      const job = (entry.job ??= makeJob(exchange));
       try {
         job.workNow();
       } catch {
         // What was read so far is recorded.
       }
-      finish(job);
+      finish(entry, job);
     }
     dirty = [];
+    first = 0;
   }
 
   return {
     admit,
     touch,
-    open() {
-      isOpen = true;
+    open(make) {
+      makeJob = make;
       if (dirty.length > 0) timer ??= setTimer(run, WAIT_MS);
     },
     drain,
     drainSync,
-    listRunning: () => [...jobs.keys()].filter((exchange) => !exchange.isEnded),
-    hasWork: () => dirty.length > 0 || [...jobs.values()].some((job) => job.busy !== undefined),
+    listRunning: () => [...entries.keys()].filter((exchange) => !exchange.isEnded),
+    hasWork: () => dirty.length > 0 || waiting.size > 0,
     get size() {
-      return jobs.size;
+      return entries.size;
     },
     get bytes() {
-      return [...jobs.keys()].reduce((sum, exchange) => sum + exchange.pendingBytes, 0);
+      return bytes;
     },
   };
 }

@@ -1,15 +1,18 @@
 /** Node: AsyncLocalStorage, zlib, crypto, exit hooks. The only file of the core that names Node's built-ins. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash, createHmac, randomBytes } from "node:crypto";
+import { createRequire } from "node:module";
 import { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import * as zlib from "node:zlib";
 import { MAX_WRITE_OUTPUT } from "./platform.ts";
 import type { Decompressor, FlowStore, MediaDigest, Timer } from "./platform.ts";
 
 export { releaseSockets } from "./background.ts";
 export { decompressSync } from "./decompress-sync.ts";
-export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
+export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer, WorkerLink, WorkerListener } from "./platform.ts";
 export { onProcessEnd } from "./process-end.ts";
+export { receiveTasks, startWorker } from "./worker.ts";
 
 /**
  * Until Node 24, an AsyncLocalStorage that was used once makes each promise of the process dearer, by about a tenth of
@@ -138,6 +141,11 @@ export function defer(run: () => void): void {
 /** Calls back in the next turn of the event loop; the process lives until then. */
 export function nextTurn(run: () => void): void {
   setImmediate(run);
+}
+
+/** Loads one of our own modules without waiting. @throws where Node can't, or while it is being loaded anyway */
+export function loadSync(url: URL): unknown {
+  return createRequire(import.meta.url)(fileURLToPath(url)) as unknown;
 }
 
 /** A timer that does not keep the process alive. */

@@ -28,6 +28,19 @@ export interface MediaDigest {
   sha256: string;
 }
 
+/** A thread that does tasks, one after the other. */
+export interface WorkerLink<Task> {
+  /** @param transfer What is handed over rather than copied. */
+  post(task: Task, transfer: readonly ArrayBuffer[]): void;
+  terminate(): void;
+}
+
+export interface WorkerListener<Reply> {
+  onReply(reply: Reply): void;
+  /** Once; also after `terminate`. */
+  onDeath(error: Error): void;
+}
+
 export interface Timer {
   cancel(): void;
 }

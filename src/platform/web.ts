@@ -1,9 +1,9 @@
 /** Edge runtimes and browsers: web APIs only. What a runtime lacks is absent, not imitated. */
 import { MAX_WRITE_OUTPUT } from "./platform.ts";
 import { createHmac } from "./web-hmac.ts";
-import type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
+import type { Decompressor, WorkerLink, WorkerListener, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
 
-export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
+export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer, WorkerLink, WorkerListener } from "./platform.ts";
 
 interface AsyncLocalStorageLike<Value> {
   run<Result>(value: Value, run: () => Result): Result;
@@ -127,4 +127,15 @@ export const builtInUndiciMajor: number | undefined = undefined;
 /** Not to be seen here: an abandoned body is recorded when its call ends, or not at all. */
 export function isDisturbed(_stream: ReadableStream): boolean {
   return false;
+}
+
+/** No threads that every runtime has: everything is read where the app runs. */
+export function startWorker<Task, Reply>(_entry: URL, _listener: WorkerListener<Reply>): WorkerLink<Task> | undefined {
+  return undefined;
+}
+
+export function receiveTasks<Task, Reply>(_run: (task: Task) => Promise<Reply>): void {}
+
+export function loadSync(_url: URL): unknown {
+  throw new Error("llm-tap: modules can't be loaded synchronously here");
 }

@@ -1,0 +1,129 @@
+/**
+ * A response body that is one value is not read while it comes: nothing of it can be told before its end. It waits as
+ * the blocks of its exchange, and beyond a bound its middle is dropped: facts stand at the beginning and at the end.
+ */
+import type { Exchange } from "../types.ts";
+
+/** What stays of a body whose middle is dropped. */
+export interface KeptEnds {
+  headBytes: number;
+  tailBytes: number;
+}
+
+/** Enough for the ids at the beginning, and for usage and finish reason at the end, of any API. */
+export const SMALL_ENDS: KeptEnds = { headBytes: 8 * 1024, tailBytes: 32 * 1024 };
+
+const STREAM_TYPE = /ndjson|jsonl|json-lines|stream|json-seq|event/;
+const OPEN_BRACE = 0x7b;
+const OPEN_BRACKET = 0x5b;
+
+/** Whether the body is one JSON value, as far as its type and its first byte tell. */
+export function looksWhole(exchange: Exchange): boolean {
+  const type = exchange.responseHeaders["content-type"]?.toLowerCase() ?? "json";
+  if (!type.includes("json") || STREAM_TYPE.test(type)) return false;
+  if (isEncoded(exchange)) return !exchange.path.includes(":streamGenerateContent");
+  const first = findFirstByte(exchange);
+  return first === OPEN_BRACE || (first === OPEN_BRACKET && !exchange.path.includes(":streamGenerateContent"));
+}
+
+export function isEncoded({ decoded, responseHeaders }: Exchange): boolean {
+  const encoding = responseHeaders["content-encoding"];
+  return !decoded && encoding !== undefined && encoding !== "" && encoding !== "identity";
+}
+
+/** Of JSON: white space comes before it. */
+function findFirstByte({ blocks, block, blockUsed }: Exchange): number | undefined {
+  const first = blocks[0] ?? block?.subarray(0, blockUsed);
+  return first?.find((byte) => byte > 0x20);
+}
+
+/**
+ * Drops the middle of what waits, so that `headBytes` of its beginning and `tailBytes` of its end stay.
+ * @returns whether there was anything to drop
+ */
+export function dropMiddle(exchange: Exchange, { headBytes, tailBytes }: KeptEnds): boolean {
+  if (exchange.pendingBytes <= headBytes + tailBytes) return false;
+  const all = listBlocks(exchange);
+  let head = takeHead(all, Math.min(headBytes, exchange.gapAt ?? headBytes));
+  let tail = takeTail(all, tailBytes);
+  // A short piece of a long block would keep all of it.
+  if (headBytes + tailBytes <= COPIED_BYTES) [head, tail] = [[concat(head)], [concat(tail)]];
+  const [headSize, tailSize] = [sizeOf(head), sizeOf(tail)];
+  const [firstTime, lastTime] = [exchange.marks[1] ?? 0, exchange.marks.at(-1) ?? 0];
+  exchange.blocks = [...head, ...tail].filter((block) => block.byteLength > 0);
+  exchange.block = undefined;
+  exchange.blockUsed = 0;
+  exchange.marks = [headSize, firstTime, tailSize, lastTime];
+  exchange.pendingBytes = headSize + tailSize;
+  exchange.gapAt = headSize;
+  return true;
+}
+
+const COPIED_BYTES = 64 * 1024;
+
+/** All that waits, in order. */
+export function listBlocks({ blocks, block, blockUsed }: Exchange): Uint8Array[] {
+  return block === undefined || blockUsed === 0 ? [...blocks] : [...blocks, block.subarray(0, blockUsed)];
+}
+
+function sizeOf(blocks: readonly Uint8Array[]): number {
+  return blocks.reduce((size, block) => size + block.byteLength, 0);
+}
+
+/** One block of its own. */
+export function concat(blocks: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(sizeOf(blocks));
+  let at = 0;
+  for (const block of blocks) {
+    joined.set(block, at);
+    at += block.byteLength;
+  }
+  return joined;
+}
+
+function takeHead(blocks: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  const head: Uint8Array[] = [];
+  let left = bytes;
+  for (const block of blocks) {
+    if (block.byteLength >= left) {
+      head.push(block.subarray(0, endOfCharacter(block, left)));
+      break;
+    }
+    head.push(block);
+    left -= block.byteLength;
+  }
+  return head;
+}
+
+function takeTail(blocks: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  const tail: Uint8Array[] = [];
+  let left = bytes;
+  for (const block of blocks.toReversed()) {
+    if (block.byteLength >= left) {
+      tail.push(block.subarray(startOfCharacter(block, block.byteLength - left)));
+      break;
+    }
+    tail.push(block);
+    left -= block.byteLength;
+  }
+  return tail.toReversed();
+}
+
+/** Not in the middle of a character of UTF-8: at most three bytes back. */
+function endOfCharacter(bytes: Uint8Array, end: number): number {
+  for (let back = 1; back <= Math.min(3, end); back += 1) {
+    const byte = bytes[end - back];
+    if (!isContinuation(byte)) return (byte ?? 0) >= 0xc0 ? end - back : end;
+  }
+  return end;
+}
+
+function startOfCharacter(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (at < start + 3 && isContinuation(bytes[at])) at += 1;
+  return at;
+}
+
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80;
+}
