@@ -98,8 +98,25 @@ export interface RunOptions {
 
 export const REGISTER: readonly string[] = ["--import", "llm-tap/register"];
 
+/** More at once than this, and a busy machine makes every bound a matter of luck. */
+const MAX_RUNNING = 4;
+let running = 0;
+const waiting: (() => void)[] = [];
+
 /** Runs Node to its end. */
-export function run({ workplace, args, env = {}, signal }: RunOptions): Promise<Run> {
+export async function run(options: RunOptions): Promise<Run> {
+  if (running < MAX_RUNNING) running += 1;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  try {
+    return await runNow(options);
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) running -= 1;
+    else next();
+  }
+}
+
+function runNow({ workplace, args, env = {}, signal }: RunOptions): Promise<Run> {
   const { NODE_OPTIONS: _ours, ...inherited } = process.env;
   const started = performance.now();
   const child = spawn(process.execPath, args, {

@@ -251,10 +251,10 @@ describe.concurrent("the end of a process is what it is without the tap", () => 
     },
     {
       name: "SIGKILL",
-      script: `await call(); await sleep(300); console.log("ready"); await sleep(10_000);`,
+      script: `await call(); await sleep(1000); console.log("ready"); await sleep(10_000);`,
       signal: "SIGKILL",
       file: ["success"],
-      amplitude: [generation],
+      amplitude: [],
       end: { signal: "SIGKILL" },
     },
   ];
@@ -263,7 +263,36 @@ describe.concurrent("the end of a process is what it is without the tap", () => 
     const outcome = await compare(script, signal === undefined ? {} : { signal });
     expectSame(outcome);
     expect(outcome.tapped).toMatchObject(end ?? {});
-    expect([outcome.file, outcome.amplitude]).toEqual([file, amplitude]);
+    expect(outcome.file).toEqual(file);
+    // In time, or the loss is said.
+    expect(outcome.amplitude.length).toBeLessThanOrEqual(Math.max(amplitude.length, file.length));
+    expect(outcome.amplitude.length + countLost(outcome)).toBeGreaterThanOrEqual(amplitude.length);
+  });
+});
+
+function countLost({ tapped }: Outcome): number {
+  const counts = tapped.said.map((line) =>
+    Number(/before (\d+) record\(s\) were delivered to amplitude/.exec(line)?.[1] ?? 0),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+describe("Amplitude gets, in time on a machine that is not too busy,", () => {
+  it.each([
+    ["what is pending at process.exit", `await call(); process.exit(3);`],
+    [
+      "what is running at process.exit",
+      `const { body } = await send("stream"); for await (const _ of body) process.exit(0);`,
+    ],
+    ["what is pending when an exception ends the process", `await call(); throw new Error("boom");`],
+    [
+      "what is pending when a rejection ends it",
+      `await call(); void Promise.reject(new Error("boom")); await sleep(100);`,
+    ],
+    ["what is pending at SIGTERM", `await call(); console.log("ready"); await sleep(10_000);`, "SIGTERM" as const],
+  ])("%s", { retry: 3 }, async (_name, script, signal?: NodeJS.Signals) => {
+    const outcome = await compare(script, signal === undefined ? {} : { signal });
+    expect([outcome.amplitude, countLost(outcome)]).toEqual([["ai_generation"], 0]);
   });
 });
 
@@ -318,7 +347,7 @@ describe.concurrent("at process.exit", () => {
     expectSame(outcome);
     expect(outcome.file.filter((line) => line === "success")).toHaveLength(150);
     expect(outcome.file.filter((line) => line === "cancelled process_exit")).toHaveLength(50);
-    expect(outcome.amplitude).toHaveLength(200);
+    expect(outcome.amplitude.length + countLost(outcome)).toBeGreaterThanOrEqual(200);
   });
 
   it("a compressed answer has its usage, and so has a stream its beginning", async () => {
