@@ -3,6 +3,7 @@ import type { CallMarker } from "../context.ts";
 import type { Exchange, RunContext } from "../types.ts";
 import { collectRequestHeaders, hasOverrides, isSignedOver, readOverrides, withoutOverrides } from "./headers.ts";
 import { type Attachment, type Handler, mirrorHandler } from "./handler.ts";
+import { askForUsage } from "./include-usage.ts";
 import { createMarker, type Observer } from "./observer.ts";
 import { watchRequestBody } from "./request-body.ts";
 
@@ -89,7 +90,9 @@ function planDispatch(
   const url = originOf(given) + (given.path ?? "");
   const next = marker ?? createMarker(exchange.id, url, stripped?.overrides);
   next.observers.add(observer);
-  return attach({ observer, exchange }, { ...options, [MARKER]: next }, handler);
+  const asked =
+    observer.options.includeUsage === true ? askForUsage(exchange, options.headers, options.body) : undefined;
+  return attach({ observer, exchange }, { ...options, ...asked, [MARKER]: next }, handler);
 }
 
 /** Puts our handler before the app's, and our ears to the request body. */

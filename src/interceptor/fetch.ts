@@ -11,6 +11,7 @@ import type { Handler } from "./handler.ts";
 import { collectRequestHeaders, hasOverrides, isSignedOver, readOverrides, withoutOverrides } from "./headers.ts";
 import { type Dispatcher, findDispatcherFor, findGlobalDispatcher, isDispatcher } from "./hook-dispatcher.ts";
 import { countInstalls } from "./installs.ts";
+import { askForUsage } from "./include-usage.ts";
 import { createMarker, type Observer } from "./observer.ts";
 import { noteRequestSource, noteRequestValue } from "./request-body.ts";
 import { tapResponse } from "./response-body.ts";
@@ -180,11 +181,19 @@ function planCall(
   state.marker.observers.add(observer);
   // The headers that leave are read at the dispatcher; this is for a fetch that has none.
   exchange.requestHeaders = collectRequestHeaders(line.headers);
-  noteBody(observer, exchange, init?.body);
+  if (observer.options.includeUsage === true) askInFetch(plan, exchange, line);
+  noteBody(observer, exchange, plan.init?.body);
   plan.state = state;
   plan.flow = { ...outer, marker: state.marker };
   giveDispatcher(plan, state, line.request, { hookGlobalDispatchers, isInstall });
   return plan;
+}
+
+/** With a body of its own only: that of a Request cannot be seen now. */
+function askInFetch(plan: PlannedCall, exchange: Exchange, line: RequestLine): void {
+  const body = plan.init?.body ?? line.request?.body;
+  const asked = askForUsage(exchange, plan.init?.headers ?? line.headers, body);
+  if (asked !== undefined) plan.init = withInit(plan.init, asked as RequestInit);
 }
 
 /** A tap further up this call has left it on its stand-in for the dispatcher, or in the flow. */

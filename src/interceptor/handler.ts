@@ -6,6 +6,7 @@ import type { Exchange } from "../types.ts";
 import { addNote, noteResponseChunk } from "./exchange.ts";
 import { collectResponseHeaders } from "./headers.ts";
 import type { Observer } from "./observer.ts";
+import { createFilterFor, type UsageFilter } from "./usage-filter.ts";
 
 /** Any handler of undici 6, 7 or 8. */
 export type Handler = Record<string, ((...values: unknown[]) => unknown) | undefined>;
@@ -25,6 +26,8 @@ interface Standing {
   /** The rest of this response is of no interest. */
   isDetached: boolean;
   isAborted: boolean;
+  /** With `includeUsage`: what stands between the response body and the app. */
+  filter: UsageFilter | undefined;
 }
 
 type Method = (this: Standing, ...values: unknown[]) => unknown;
@@ -51,6 +54,20 @@ function noteHead(standing: Standing, status: unknown, headers: unknown): void {
   exchange.status = status;
   exchange.responseHeaders = kept;
   exchange.headersTime = performance.now();
+}
+
+/** Also for an exchange that has ended on our side: what was asked for has to be taken out all the same. */
+function startFilter(standing: Standing, status: unknown, headers: unknown): void {
+  const { exchange } = standing.attachment;
+  if (exchange.addedUsage === undefined || typeof status !== "number" || status < 200) return;
+  standing.filter = createFilterFor(exchange, status, collectResponseHeaders(headers));
+}
+
+/** @returns what was held back */
+function endFilter(standing: Standing): Uint8Array | undefined {
+  const { filter } = standing;
+  standing.filter = undefined;
+  return filter?.end();
 }
 
 /** `location` is no header to record; it is looked at here only. */
@@ -99,10 +116,12 @@ const NOTED: Readonly<Record<string, Method>> = {
   },
   onHeaders(status, headers, ...rest) {
     if (!this.isDetached) guard(this, () => noteHead(this, status, headers));
+    guard(this, () => startFilter(this, status, headers));
     return this.inner["onHeaders"]?.(status, headers, ...rest);
   },
   onResponseStart(controller, status, headers, ...rest) {
     if (!this.isDetached) guard(this, () => noteHead(this, status, headers));
+    guard(this, () => startFilter(this, status, headers));
     return this.inner["onResponseStart"]?.(controller, status, headers, ...rest);
   },
   // No closure here: these two run for each chunk.
@@ -115,7 +134,10 @@ const NOTED: Readonly<Record<string, Method>> = {
         this.attachment.observer.report("interceptor", error);
       }
     }
-    return this.inner["onData"]?.(chunk);
+    if (this.filter === undefined) return this.inner["onData"]?.(chunk);
+    const passed = this.filter.push(chunk as Uint8Array);
+    // Nothing for now: go on, there is no backpressure.
+    return passed === undefined ? true : this.inner["onData"]?.(passed);
   },
   onResponseData(controller, chunk) {
     if (!this.isDetached) {
@@ -126,24 +148,35 @@ const NOTED: Readonly<Record<string, Method>> = {
         this.attachment.observer.report("interceptor", error);
       }
     }
-    return this.inner["onResponseData"]?.(controller, chunk);
+    if (this.filter === undefined) return this.inner["onResponseData"]?.(controller, chunk);
+    const passed = this.filter.push(chunk as Uint8Array);
+    return passed === undefined ? undefined : this.inner["onResponseData"]?.(controller, passed);
   },
   onComplete(trailers) {
     if (!this.isDetached) guard(this, () => this.attachment.observer.end(this.attachment.exchange));
+    const rest = endFilter(this);
+    if (rest !== undefined) this.inner["onData"]?.(rest);
     return this.inner["onComplete"]?.(trailers);
   },
   onResponseEnd(controller, trailers) {
     if (!this.isDetached) guard(this, () => this.attachment.observer.end(this.attachment.exchange));
+    const rest = endFilter(this);
+    if (rest !== undefined) this.inner["onResponseData"]?.(controller, rest);
     return this.inner["onResponseEnd"]?.(controller, trailers);
   },
   onError(error) {
     if (!this.isDetached) guard(this, () => noteFailure(this, error, this.isAborted));
+    const rest = endFilter(this);
+    if (rest !== undefined && !this.isAborted) this.inner["onData"]?.(rest);
     return this.inner["onError"]?.(error);
   },
   onResponseError(controller, error) {
     if (!this.isDetached) {
       guard(this, () => noteFailure(this, error, (controller as ControllerLike | null | undefined)?.aborted === true));
     }
+    const rest = endFilter(this);
+    const isAborted = (controller as ControllerLike | null | undefined)?.aborted === true;
+    if (rest !== undefined && !isAborted) this.inner["onResponseData"]?.(controller, rest);
     return this.inner["onResponseError"]?.(controller, error);
   },
 };
@@ -175,6 +208,7 @@ function createClass(names: readonly string[]): HandlerClass {
     readonly attachment: Attachment;
     isDetached = false;
     isAborted = false;
+    filter: UsageFilter | undefined = undefined;
     constructor(inner: Handler, attachment: Attachment) {
       this.inner = inner;
       this.attachment = attachment;

@@ -95,13 +95,42 @@ export function withoutOverrides(headers: unknown): unknown {
     return copy;
   }
   if (Symbol.iterator in source) {
-    return [...(source as Iterable<unknown>)].filter((pair) => !isOverrideName((pair as unknown[])[0]));
+    // No array: to undici's dispatchers an array is flat.
+    return new Set([...(source as Iterable<unknown[]>)].filter((pair) => !isOverrideName(pair[0])));
   }
   const copy: Record<string, unknown> = {};
   for (const name of Object.keys(source)) {
     if (!isOverrideName(name)) copy[name] = (source as Record<string, unknown>)[name];
   }
   return copy;
+}
+
+/**
+ * The same headers, in the form in which they came, with other values for some fields.
+ * @param changes By lower-case name.
+ */
+export function withHeaders(headers: unknown, changes: Readonly<Record<string, string>>): unknown {
+  const isChanged = (name: unknown): boolean => Object.hasOwn(changes, toText(name).toLowerCase());
+  const added = Object.entries(changes);
+  if (Array.isArray(headers)) {
+    if (Array.isArray(headers[0])) return [...headers.filter((pair: unknown[]) => !isChanged(pair[0])), ...added];
+    return [...headers.filter((_, index) => !isChanged(headers[index - (index % 2)])), ...added.flat()];
+  }
+  const source: object = headers ?? {};
+  if (typeof Headers !== "undefined" && source instanceof Headers) {
+    const copy = new Headers(source);
+    for (const [name, value] of added) copy.set(name, value);
+    return copy;
+  }
+  if (Symbol.iterator in source) {
+    const pairs = [...(source as Iterable<unknown[]>)].filter((pair) => !isChanged(pair[0]));
+    return new Set<unknown>([...pairs, ...added]);
+  }
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.keys(source)) {
+    if (!isChanged(name)) copy[name] = (source as Record<string, unknown>)[name];
+  }
+  return { ...copy, ...changes };
 }
 
 /** Whether a SigV4 signature covers a field of ours: taking it off would break the request. */

@@ -6,6 +6,7 @@ import type { Exchange } from "../types.ts";
 import { addNote, noteResponseChunk } from "./exchange.ts";
 import { collectResponseHeaders } from "./headers.ts";
 import type { Observer } from "./observer.ts";
+import { createFilterFor, type UsageFilter } from "./usage-filter.ts";
 
 const SEEN = Symbol.for("llm-tap.responses.1");
 
@@ -30,6 +31,7 @@ export function tapResponse(observer: Observer, exchange: Exchange, response: Re
   exchange.status = typeof response?.status === "number" ? response.status : 0;
   exchange.headersTime = performance.now();
   exchange.responseHeaders = collectResponseHeaders(response?.headers);
+  const filter = createFilterFor(exchange, exchange.status, exchange.responseHeaders);
   const body = response?.body as unknown;
   if (body === null || body === undefined || response.bodyUsed) {
     if (typeof response?.json === "function" && body === undefined) addNote(exchange, "body_not_observable");
@@ -37,7 +39,7 @@ export function tapResponse(observer: Observer, exchange: Exchange, response: Re
     return response;
   }
   if (isNodeStream(body)) {
-    tapNodeStream(observer, exchange, body);
+    tapNodeStream(observer, exchange, body, filter);
     return response;
   }
   if (!(body instanceof ReadableStream) || body.locked) {
@@ -45,7 +47,7 @@ export function tapResponse(observer: Observer, exchange: Exchange, response: Re
     observer.end(exchange);
     return response;
   }
-  return rewrap(response, tapStream(observer, exchange, body as ReadableStream<Uint8Array>));
+  return rewrap(response, tapStream(observer, exchange, body as ReadableStream<Uint8Array>, filter));
 }
 
 function note(observer: Observer, exchange: Exchange, chunk: unknown): void {
@@ -64,28 +66,34 @@ function tapStream(
   observer: Observer,
   exchange: Exchange,
   body: ReadableStream<Uint8Array>,
+  filter: UsageFilter | undefined,
 ): ReadableStream<Uint8Array> {
   const isBytes = takesByteReaders(body);
   const reader = body.getReader();
   // No await and no closure per chunk beyond what a pull stream needs; nothing is read before the app reads.
   const source = {
     async pull(controller: ReadableByteStreamController | ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-      let result: ReadableStreamReadResult<Uint8Array>;
-      try {
-        result = await reader.read();
-      } catch (error) {
-        observer.fail(exchange, error, (error as { name?: unknown } | undefined)?.name === "AbortError");
-        throw error;
+      for (;;) {
+        let result: ReadableStreamReadResult<Uint8Array>;
+        try {
+          result = await reader.read();
+        } catch (error) {
+          observer.fail(exchange, error, (error as { name?: unknown } | undefined)?.name === "AbortError");
+          enqueue(controller, filter?.end());
+          throw error;
+        }
+        if (result.done) {
+          observer.end(exchange);
+          enqueue(controller, filter?.end());
+          controller.close();
+          (controller as ReadableByteStreamController).byobRequest?.respond(0);
+          return;
+        }
+        // Before it is handed on: a byte stream takes the buffer away.
+        note(observer, exchange, result.value);
+        const passed = filter === undefined ? result.value : filter.push(result.value);
+        if (enqueue(controller, passed)) return;
       }
-      if (result.done) {
-        observer.end(exchange);
-        controller.close();
-        (controller as ReadableByteStreamController).byobRequest?.respond(0);
-        return;
-      }
-      // Before it is handed on: a byte stream takes the buffer away.
-      note(observer, exchange, result.value);
-      controller.enqueue(result.value as Uint8Array<ArrayBuffer>);
     },
     async cancel(reason: unknown): Promise<void> {
       observer.fail(exchange, reason, true);
@@ -98,6 +106,16 @@ function tapStream(
     : new ReadableStream<Uint8Array>(source, strategy);
   forgotten.register(stream, { reader, observer, exchange });
   return stream;
+}
+
+/** @returns whether there was something */
+function enqueue(
+  controller: ReadableByteStreamController | ReadableStreamDefaultController<Uint8Array>,
+  chunk: Uint8Array | undefined,
+): boolean {
+  if (chunk === undefined) return false;
+  controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+  return true;
 }
 
 /** Only byte streams give such readers. */
@@ -144,6 +162,7 @@ function markSeen(response: Response): void {
 
 interface NodeStreamLike {
   push(chunk: unknown, encoding?: string): boolean;
+  read(size: number): unknown;
   once(event: string, listener: (error?: unknown) => void): unknown;
   readonly readableEnded?: boolean;
 }
@@ -159,12 +178,27 @@ function isNodeStream(body: unknown): body is NodeStreamLike {
 }
 
 /** Sees what goes into the stream, whoever reads it and however. */
-function tapNodeStream(observer: Observer, exchange: Exchange, stream: NodeStreamLike): void {
+function tapNodeStream(
+  observer: Observer,
+  exchange: Exchange,
+  stream: NodeStreamLike,
+  filter: UsageFilter | undefined,
+): void {
   const { push } = stream;
   stream.push = function pushAndNote(chunk, encoding) {
-    if (chunk === null) observer.end(exchange);
-    else note(observer, exchange, chunk);
-    return push.call(this, chunk, encoding);
+    if (chunk === null) {
+      observer.end(exchange);
+      const rest = filter?.end();
+      if (rest !== undefined) push.call(this, rest);
+      return push.call(this, chunk, encoding);
+    }
+    note(observer, exchange, chunk);
+    if (filter === undefined || !(chunk instanceof Uint8Array)) return push.call(this, chunk, encoding);
+    const passed = filter.push(chunk);
+    if (passed !== undefined) return push.call(this, passed);
+    // A stream that is pulled has to hear even of nothing, and to be asked again, or it waits for ever.
+    queueMicrotask(() => this.read(0));
+    return push.call(this, chunk.subarray(0, 0));
   };
   stream.once("error", (error) => observer.fail(exchange, error, isAbort(error)));
   stream.once("close", () => observer.fail(exchange, undefined, true));
