@@ -23,9 +23,15 @@ export interface CostCalculatorOptions {
 export interface CostCalculator {
   /** Loads the price list, once. Never rejects. Before it resolves, the list counts as unknown. */
   ready(): Promise<void>;
-  /** `call.cost` stays where it was reported. `undefined`: not known. */
+  /**
+   * `call.cost` stays where it was reported. `undefined`: not known; a call that is billed by usage that is known gets the
+   * note `price_unknown`.
+   */
   price(call: LlmCall): Cost | undefined;
 }
+
+/** The note of a call whose tokens are known and whose price is not, so that gaps in a sum of costs can be counted. */
+const PRICE_UNKNOWN = "price_unknown";
 
 /** Models whose look-up is remembered; the list has about 1,500. */
 const MAX_CACHED = 2_000;
@@ -54,8 +60,14 @@ export function createCostCalculator({ prices = {}, onError }: CostCalculatorOpt
     if (call.cost?.source === "reported") return call.cost;
     if (!isBillable(call)) return undefined;
     const override = overrides.size === 0 ? undefined : findOverride(call);
-    if (override !== undefined) return priceByOverride(call.usage, override);
-    return hasSpecialTerms(call) ? undefined : priceByList(call);
+    const cost =
+      override === undefined
+        ? hasSpecialTerms(call)
+          ? undefined
+          : priceByList(call)
+        : priceByOverride(call.usage, override);
+    if (cost === undefined && !call.capture.notes.includes(PRICE_UNKNOWN)) call.capture.notes.push(PRICE_UNKNOWN);
+    return cost;
   }
 
   function findOverride(call: LlmCall): PriceOverride | undefined {
@@ -90,10 +102,16 @@ export function createCostCalculator({ prices = {}, onError }: CostCalculatorOpt
   return { ready, price };
 }
 
+/** Variants of OpenRouter's with a price of their own; the answer names the model without them. */
+const PRICED_VARIANT = /:(?:batch|flex|free)$/;
+
 /** What was served, then what was asked for where that is the same model under its short name (`gpt-5` → `gpt-5-2025-…`). */
 function modelsOf(call: LlmCall): string[] {
   const served = call.response?.model;
   const requested = call.request.model;
+  // Bedrock's price depends on the scope that the requested id names (`global.`, `us.`), which the answer leaves out.
+  if (requested !== undefined && (call.provider === "aws.bedrock" || PRICED_VARIANT.test(requested)))
+    return [requested];
   if (served === undefined) return requested === undefined ? [] : [requested];
   return requested === undefined || requested === served || !served.startsWith(requested)
     ? [served]

@@ -27,6 +27,7 @@ export function findPriceProvider(list: PriceList, providerId: string, model: st
 export function priceByModel(list: PriceList, provider: PriceProvider, call: LlmCall): Cost | undefined {
   const model = provider.models[0];
   if (model === undefined) return undefined;
+  if (isDearerHere(model, call.request.host)) return undefined;
   const usage = toPriceUsage(call.usage);
   try {
     const result = list.calcPrice(usage, model.id, {
@@ -46,6 +47,12 @@ export function priceByModel(list: PriceList, provider: PriceProvider, call: Llm
     // The counts contradict each other (more cached than sent), or the list lacks a price that they would need.
     return undefined;
   }
+}
+
+/** Vertex charges a premium for some models outside its global endpoint, which the list says in words only. */
+function isDearerHere({ price_comments: comments }: PriceProvider["models"][number], host: string): boolean {
+  const isRegional = /^[\w-]+-aiplatform\.googleapis\.com$|^aiplatform\.\w+\.rep\.googleapis\.com$/.test(host);
+  return isRegional && /\bregional\b.{0,40}\bpremium\b/i.test(comments ?? "");
 }
 
 /** A list of prices holds those of different times; the price list picks one by the time of the call. */
@@ -76,6 +83,8 @@ function isCovered(prices: ModelPrice, usage: Record<string, number>, provider: 
   if (has("output_tokens") && prices["output_mtok"] === undefined) return false;
   if (has("audio_seconds") && prices["audio_hours"] === undefined) return false;
   if (has("input_document_pages") && prices["input_document_kpages"] === undefined) return false;
+  if (has("web_searches") && prices["web_searches_kcount"] === undefined) return false;
+  if (has("storage_searches") && prices["storage_searches_kcount"] === undefined) return false;
   if (has("cache_write_1h_tokens") && prices["cache_write_1h_mtok"] === undefined) return false;
   // OpenAI's audio tokens are never billed as text; elsewhere a missing price means the same price.
   const audioCostsMore = provider === "openai" || provider === "azure";

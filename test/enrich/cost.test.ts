@@ -7,6 +7,7 @@ import { sampleCall } from "../../src/testing/sample-records.ts";
 import type { LlmCall, Operation, PriceOverride, Usage } from "../../src/types.ts";
 
 interface Case {
+  host?: string;
   provider?: string;
   operation?: Operation;
   model: string;
@@ -26,13 +27,14 @@ function makeCall({
   response,
   parameters,
   cost,
+  host,
 }: Case): LlmCall {
   const call = sampleCall();
   delete call.cost;
   delete call.response?.serviceTier;
   call.provider = provider;
   call.operation = operation;
-  call.request = { ...call.request, model, parameters: parameters ?? {} };
+  call.request = { ...call.request, model, parameters: parameters ?? {}, ...(host && { host }) };
   if (call.response !== undefined) call.response = { ...call.response, model: served ?? model, ...response };
   call.usage = { source: "reported", complete: true, ...usage };
   // Prices change with time; these examples are of one day.
@@ -132,6 +134,45 @@ describe("by the price list", () => {
       { totalUsd: 0.00495, inputUsd: 0.0033, outputUsd: 0.00165 },
     ],
     [
+      "Bedrock's global scope, which the answer does not name: 1,000 × 3 + 100 × 15",
+      {
+        provider: "aws.bedrock",
+        model: "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        served: "claude-sonnet-4-5-20250929",
+        usage: { inputTokens: 1000, outputTokens: 100 },
+      },
+      { totalUsd: 0.0045, inputUsd: 0.003, outputUsd: 0.0015 },
+    ],
+    [
+      "OpenRouter's batch route, which the answer does not name: 1,000 × 0.05 + 100 × 0.25",
+      {
+        provider: "openrouter",
+        model: "openai/gpt-6-luna:batch",
+        served: "openai/gpt-6-luna",
+        usage: { inputTokens: 1000, outputTokens: 100 },
+      },
+      { totalUsd: 0.000075, inputUsd: 0.00005, outputUsd: 0.000025 },
+    ],
+    [
+      "an image: 1,000 × 0.30 + 1,290 × 30",
+      {
+        provider: "gcp.gemini",
+        model: "gemini-2.5-flash-image",
+        usage: { inputTokens: 1000, outputTokens: 1290, outputImageTokens: 1290 },
+      },
+      { totalUsd: 0.039, inputUsd: 0.0003, outputUsd: 0.0387 },
+    ],
+    [
+      "Vertex's global endpoint",
+      {
+        provider: "gcp.vertex_ai",
+        model: "claude-opus-5@20260601",
+        host: "aiplatform.googleapis.com",
+        usage: { inputTokens: 1000, outputTokens: 100 },
+      },
+      { totalUsd: 0.0075, inputUsd: 0.005, outputUsd: 0.0025 },
+    ],
+    [
       "embeddings: 1,000 × 0.02",
       { operation: "embeddings", model: "text-embedding-3-small", usage: { inputTokens: 1000, totalTokens: 1000 } },
       { totalUsd: 0.00002, inputUsd: 0.00002 },
@@ -202,6 +243,22 @@ describe("by the price list", () => {
   });
 });
 
+describe("the note price_unknown", () => {
+  const tokens = { inputTokens: 1000, outputTokens: 100 };
+  it.each<[string, Case, string[]]>([
+    ["a price that is not known", { model: "nobody-knows-me", usage: tokens }, ["price_unknown"]],
+    ["terms without a price", { model: "gpt-5", usage: tokens, response: { serviceTier: "flex" } }, ["price_unknown"]],
+    ["a known price", { model: "gpt-5", usage: tokens }, []],
+    ["usage that is not known", { model: "nobody-knows-me", usage: { source: "missing", complete: false } }, []],
+    ["a reported cost", { model: "nobody-knows-me", usage: tokens, cost: { totalUsd: 1, source: "reported" } }, []],
+  ])("%s", (_name, example, notes) => {
+    const call = makeCall(example);
+    costs.price(call);
+    costs.price(call);
+    expect(call.capture.notes).toEqual(notes);
+  });
+});
+
 describe("unknown is no cost", () => {
   const tokens = { inputTokens: 1000, outputTokens: 100 };
   it.each<[string, Case]>([
@@ -211,6 +268,28 @@ describe("unknown is no cost", () => {
     [
       "an Azure deployment that is named like a model that it is not",
       { provider: "azure.ai.openai", model: "gpt-4o", served: "llama-9", usage: tokens },
+    ],
+    [
+      "a profile of the app's own at Bedrock: its scope is not known",
+      {
+        provider: "aws.bedrock",
+        model: "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123",
+        served: "claude-sonnet-4-5-20250929",
+        usage: tokens,
+      },
+    ],
+    [
+      "a regional endpoint of Vertex with a premium",
+      {
+        provider: "gcp.vertex_ai",
+        model: "claude-opus-5@20260601",
+        host: "us-east5-aiplatform.googleapis.com",
+        usage: tokens,
+      },
+    ],
+    [
+      "searches without a price",
+      { provider: "openai", model: "gpt-4", usage: { ...tokens, serverToolUses: { web_search: 2 } } },
     ],
     ["missing usage", { model: "gpt-4o-mini", usage: { source: "missing", complete: false } }],
     ["estimated usage", { model: "gpt-4o-mini", usage: { source: "estimated", ...tokens } }],
