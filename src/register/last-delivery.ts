@@ -35,7 +35,8 @@ const TIMEOUT_MS = 2_000;
  */
 export function withLastDelivery(settings: SinkSettings, isWorthwhile: () => boolean): Sink {
   const sink = createSink(settings);
-  if (sink.writeSync !== undefined) return sink;
+  // OpenTelemetry's exporters are the app's; another thread has none.
+  if (sink.writeSync !== undefined || settings.kind === "otel") return sink;
   return {
     ...sink,
     writeSync(records) {
