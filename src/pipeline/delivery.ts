@@ -200,6 +200,23 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return own;
   }
 
+  /** For what is pending when the process exits. */
+  function writeSync(): void {
+    if (sink.writeSync === undefined) return;
+    const rest = isAccepted ? queue : [...batch, ...queue];
+    // A sink that stores may have something of its own to write down.
+    if (rest.length === 0 && sink.report === undefined) return;
+    try {
+      sink.writeSync(rest);
+      if (sink.report === undefined) counts.delivered += rest.length;
+      queue = [];
+      batch = [];
+      bytes = 0;
+    } catch (error) {
+      onError(error, "sink_failed");
+    }
+  }
+
   try {
     sink.start?.({ runInBackground });
   } catch (error) {
@@ -212,23 +229,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     push,
     flush,
     abandon: () => controller?.abort(),
-    writeSync() {
-      if (sink.writeSync === undefined) return;
-      const rest = isAccepted ? queue : [...batch, ...queue];
-      // A sink that stores may have something of its own to write down.
-      if (rest.length === 0 && sink.report === undefined) return;
-      try {
-        sink.writeSync(rest);
-        if (sink.report === undefined) counts.delivered += rest.length;
-        queue = [];
-        batch = [];
-        bytes = 0;
-      } catch (error) {
-        onError(error, "sink_failed");
-      }
-    },
+    writeSync,
     async close(deadline) {
       timer?.cancel();
+      // What was not stored in time would be lost with the sink's end.
+      if (sink.report !== undefined) writeSync();
       if (sink.close !== undefined) await guard(() => sink.close?.() ?? Promise.resolve(), deadline);
     },
     report,
