@@ -1,5 +1,5 @@
 /** The composition root: the only file that knows all rooms. */
-import { defer, loadSync, onProcessEnd, warn } from "#platform";
+import { defer, onProcessEnd, warn } from "#platform";
 import { createBackground } from "./background.ts";
 import { getFlowStore, mergeContext } from "./context.ts";
 import { createCounters, increase, readStats } from "./counters.ts";
@@ -13,6 +13,7 @@ import { installHooks } from "./interceptor/global.ts";
 import { hookDispatcher, listGlobalDispatchers } from "./interceptor/hook-dispatcher.ts";
 import { createObserver, type Observer } from "./interceptor/observer.ts";
 import { createRouter } from "./interceptor/route.ts";
+import { loadReading, loadReadingNow } from "./load-reading.ts";
 import { checkOptions, DEFAULT_LIMITS } from "./options.ts";
 import { waitFor } from "./pipeline/deadline.ts";
 import { createDelivery, type Delivery } from "./pipeline/delivery.ts";
@@ -109,18 +110,15 @@ export function createTap(options: TapOptions = {}): Tap {
 
   /** Loading takes its time: not for a process that makes no call, and not inside the first one. */
   async function load(): Promise<void> {
-    const started = startReading(await import("./reading.ts"));
+    const started = startReading(await loadReading());
     await started.ready();
     queue.open(started.makeJob);
   }
 
   /** At the end of the process there is no time to wait. */
   function loadNow(): void {
-    if (reading !== undefined) return;
     try {
-      queue.open(
-        startReading(loadSync(new URL("./reading.js", import.meta.url)) as typeof import("./reading.ts")).makeJob,
-      );
+      queue.open((reading ?? startReading(loadReadingNow())).makeJob);
     } catch (error) {
       report("load", error);
     }

@@ -3,7 +3,7 @@
  * came. Never throws; what is odd becomes a note.
  */
 import { parseBoundedJson } from "../decode/bounded-json.ts";
-import { createFraming, type FramingSink } from "../decode/framing.ts";
+import { createFraming, type FramingSink, TAIL_LENGTH } from "../decode/framing.ts";
 import { recoverLargeJson, repairTruncatedJson } from "../decode/repair-json.ts";
 import type { ParsedBody } from "../decode/request-body.ts";
 import { findParser } from "../parsers/table.ts";
@@ -17,6 +17,8 @@ import {
   type Parser,
   type RouteInfo,
 } from "../parsers/parser.ts";
+
+import type { Part } from "../types.ts";
 
 export interface AssemblyOptions {
   route: RouteInfo;
@@ -208,7 +210,10 @@ export function createAssembly(options: AssemblyOptions): Assembly {
       if (closed) response.finished = true;
       if (notes.has("truncated_json")) response.finished = false;
       // Vectors in the part that was dropped were not counted.
-      if (notes.has("response_body_too_large")) delete response.embeddings;
+      if (notes.has("response_body_too_large")) {
+        delete response.embeddings;
+        for (const { message } of response.choices) for (const part of message.parts) forgetCutMedia(part);
+      }
       const result: AssembledExchange = {
         request: readRequest(),
         response,
@@ -247,6 +252,14 @@ function readBody(text: string, notes: Set<string>, onTooDeep: () => void): unkn
     notes.add(repaired === undefined ? "invalid_json" : "truncated_json");
     return repaired?.value;
   }
+}
+
+/** Media in whose middle something was dropped: what is left of it says nothing of its size. */
+function forgetCutMedia(part: Part): void {
+  if (part.type !== "blob" || (part.content?.length ?? part.bytes ?? 0) < TAIL_LENGTH) return;
+  delete part.content;
+  delete part.bytes;
+  delete part.sha256;
 }
 
 function emptyResponse(note: string): ParsedResponse {
