@@ -296,6 +296,17 @@ describe("the agent schema", () => {
     expect(() => void JSON.parse(properties["[Agent] Context"] as string)).not.toThrow();
   });
 
+  it("megabytes that are cut anyway cost the message nothing", async () => {
+    const call = sampleCall();
+    const text = "word ".repeat(20_000);
+    call.request.tools = [{ type: "function", name: "f", description: "z".repeat(2_000_000) }];
+    call.response!.choices[0]!.message.parts = [{ type: "text", content: text }];
+    await send([call]);
+    const answer = (amplitude.requests[0]!.body!["events"] as FakeAmplitudeEvent[])[1]!;
+    expect(answer.event_properties).toMatchObject({ $llm_message: { text } });
+    expect(answer.event_properties).not.toHaveProperty("ai_truncated");
+  });
+
   it("an event that is too large keeps its facts", async () => {
     const call = sampleCall();
     call.response!.choices[0]!.message.parts = [{ type: "text", content: "word ".repeat(1_000_000) }];

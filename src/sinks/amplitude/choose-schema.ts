@@ -3,13 +3,13 @@ import { agentSchema } from "./schema-agent.ts";
 import { aiSchema } from "./schema-ai.ts";
 import type { AmplitudeSchemaFunction, EventShape, Schema } from "./types.ts";
 
-const SCHEMAS = {
+export type SchemaName = "ai" | "agent" | "both";
+
+const SCHEMAS: Readonly<Record<SchemaName, Schema>> = {
   ai: aiSchema,
   agent: agentSchema,
   both: (record) => [...aiSchema(record), ...agentSchema(record)],
-} satisfies Record<string, Schema>;
-
-export type SchemaName = keyof typeof SCHEMAS;
+};
 
 /** Nothing is known of the events of an app's own function: all of their strings are cut, none is content. */
 const OWN_SHAPE: EventShape = { reserved: new Set(), content: new Set(), texts: new Map() };

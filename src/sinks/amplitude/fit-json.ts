@@ -4,7 +4,8 @@ import { cutText, MAX_STRING_LENGTH } from "./limits.ts";
 
 /** Characters kept of each string and items kept of each list, from much to next to nothing. */
 const STEPS: readonly [characters: number, items: number][] = [
-  [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+  // What is longer than the whole may be can't fit.
+  [MAX_STRING_LENGTH, MAX_STRING_LENGTH],
   [512, 100],
   [200, 32],
   [80, 12],

@@ -47,6 +47,7 @@ export function createEventPreparer(options: PrepareOptions): (record: TapRecord
     const { eventType, properties, shape } = made;
     const envelope = buildEnvelope(record.context, deviceId);
     const appProperties = readAppProperties(record.context.properties, shape);
+    const longProperties = pickLong(properties, shape);
 
     function build(extent: Extent): PreparedEvent {
       const copied: Record<string, unknown> = {};
@@ -72,7 +73,7 @@ export function createEventPreparer(options: PrepareOptions): (record: TapRecord
     for (const extent of EXTENTS) {
       // Megabytes that can't fit are not copied first to find out.
       if (
-        !mayFit(properties, extent, maxEventBytes) ||
+        !mayFit(longProperties, extent, maxEventBytes) ||
         !mayFit(appProperties, { ...extent, characters: MAX_STRING_LENGTH }, maxEventBytes)
       ) {
         continue;
@@ -172,6 +173,12 @@ function keepEnds(items: readonly unknown[], limit: number): readonly unknown[] 
   if (items.length <= limit) return items;
   const last = items.slice(items.length - (limit - 1));
   return [items[0], { omitted: items.length - limit }, ...last];
+}
+
+/** The properties whose texts are kept at any length: the rest is short, however long it is in the record. */
+function pickLong(properties: Record<string, unknown>, { texts }: EventShape): Record<string, unknown> {
+  const isLong = (name: string): boolean => texts.get(name) === "pieces" || texts.get(name) === "whole";
+  return Object.fromEntries(Object.entries(properties).filter(([name]) => isLong(name)));
 }
 
 /** A lower bound on the size of a value, abandoned as soon as it is over `limit`: its cost is bounded by the limit. */
