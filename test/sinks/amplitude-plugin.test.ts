@@ -90,7 +90,9 @@ describe("amplitudePlugin", () => {
     const plugin = createPlugin({ schema: "agent", content: "metadata", sinks: [memory], excludeOutput: true });
     await client.add(plugin).promise;
     await ask();
-    expect(await plugin.tap.flush()).toMatchObject({ bySink: { amplitude: { delivered: 1 }, memory: { delivered: 1 } } });
+    expect(await plugin.tap.flush()).toMatchObject({
+      bySink: { amplitude: { delivered: 1 }, memory: { delivered: 1 } },
+    });
     expect(amplitude.events.map((event) => event.event_type)).toEqual(["[Agent] User Message", "[Agent] AI Response"]);
     expect(amplitude.events[0]!.event_properties).not.toHaveProperty("$llm_message");
     expect(memory.calls[0]!.request.messages).toHaveLength(1);
