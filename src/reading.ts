@@ -38,13 +38,15 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
     ...(options.prices !== undefined && { prices: options.prices }),
     onError: (error) => report("prices", error),
   });
-  const linker = createLinker({ randomHex, hash: createKeyedHash() });
+  const hashKey = crypto.getRandomValues(new Uint8Array(32));
+  const linker = createLinker({ randomHex, hash: createKeyedHash(hashKey) });
   const recordCall = createRecorder({ options, cost, linker, report, onContentSampledOut });
   let host: WorkerHost | undefined;
   if (options.worker !== false) {
     host = createWorkerHost({
       exchangeBytes,
       readPolicy: (exchange) => readPolicy(exchange, options),
+      hashKey,
       onError: (error) => report("worker", error),
     });
   }

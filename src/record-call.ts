@@ -95,6 +95,7 @@ function toLinkHints(exchange: Exchange, assembled: AssembledExchange | undefine
     readBody: () => readBodyText(exchange),
     ...(assembled?.response.itemIds !== undefined && { itemIds: assembled.response.itemIds }),
     // Until `capture` was asked.
+    ...(assembled?.print !== undefined && { print: assembled.print }),
     privacy: { privacyMode: privacyMode || capture !== undefined, excludeInput, excludeOutput },
   };
 }

@@ -11,45 +11,55 @@ import { isModelRole, readItemReferences } from "./roles.ts";
 /** A keyed hash, from the platform. */
 export type Hash = (text: string) => string;
 
-/** Something that the model said, and that the app now sends back. */
-export interface TurnPrint {
+/** A conversation without its words: what it will be recognised by, and what has happened in it. */
+export interface ConversationPrint {
+  /** What the model said and the app now sends back, oldest first. */
+  turns: TurnPrint[];
+  /** The last message is the model's: a prefill, or an answer that shall go on. */
+  endsWithTurn: boolean;
+  /** Index of the first message after the last turn; a turn at the end of all does not count. */
+  newFrom: number;
+  /** How many messages from there on hold words of a user. */
+  userMessages: number;
+  /** Results of tools in them, in order. */
+  results: ToolResultPrint[];
+  /** One for each choice. */
+  answers: AnswerPrint[];
+}
+
+export interface AnswerPrint {
   /** Of everything up to and with this turn. `undefined`: the turn says nothing that could be recognised. */
   historyKey: string | undefined;
   /** Of the turn alone; only where its tool calls have ids that nobody else has. */
   turnKey: string | undefined;
+  toolCalls: ToolCallPrint[];
+}
+
+export interface TurnPrint extends AnswerPrint {
   /** Items that stand for the turn, or for parts of it. */
   itemIds: string[];
-  toolCalls: ToolCallPart[];
-  /** Index of the message behind it. */
-  end: number;
 }
 
-export interface RequestPrint {
-  /** Oldest first. */
-  turns: TurnPrint[];
-  /** The last message is the model's: a prefill, or an answer that shall go on. */
-  endsWithTurn: boolean;
-  /** Of all before that, for the answer to go on from. */
-  tail: string;
-  /** What the answer goes on from. */
-  begun: readonly Part[];
+export type ToolCallPrint = Pick<ToolCallPart, "id" | "name">;
+export type ToolResultPrint = Pick<ToolCallResponsePart, "id" | "name" | "isError">;
+
+export interface Conversation {
+  /** What stands before the messages. */
+  system: readonly Part[] | undefined;
+  messages: readonly Message[] | undefined;
+  choices: readonly Choice[] | undefined;
 }
 
-/** What an answer will be recognised by when it comes back. */
-export interface AnswerPrint {
-  historyKey: string | undefined;
-  turnKey: string | undefined;
-  toolCalls: ToolCallPart[];
-}
-
-/** @param conversation - `system` is what stands before the messages */
-export function printRequest(
-  { system = [], messages = [] }: { system?: readonly Part[]; messages?: readonly Message[] },
+export function printConversation(
+  { system = [], messages = [], choices = [] }: Conversation,
   hash: Hash,
-): RequestPrint {
-  const print: RequestPrint = { turns: [], endsWithTurn: false, tail: "", begun: [] };
+): ConversationPrint {
+  const turns: TurnPrint[] = [];
   let tail = "";
   let segment = `system ${describeParts(system, hash)}`;
+  /** What an answer goes on from. */
+  let begun: readonly Part[] = [];
+  let newFrom = 0;
   for (let index = 0; index < messages.length;) {
     const end = endOfTurn(messages, index);
     if (end === index) {
@@ -60,44 +70,36 @@ export function printRequest(
     const said = messages.slice(index, end);
     const parts = said.flatMap((message) => message.parts);
     const itemIds = said.flatMap(readItemReferences);
-    const { text, toolCalls, turnKey } = describeTurn(parts, itemIds, hash);
-    print.endsWithTurn = end === messages.length;
-    print.tail = `${tail} ${segment}`;
-    if (print.endsWithTurn) print.begun = parts;
-    tail = hash(`${print.tail} turn ${text}`);
-    segment = "";
-    print.turns.push({ historyKey: text === "" ? undefined : tail, turnKey, itemIds, toolCalls, end });
+    const { text, turnKey, toolCalls } = describeTurn(parts, itemIds, hash);
+    const key = hash(`${tail} ${segment} turn ${text}`);
+    turns.push({ historyKey: text === "" ? undefined : key, turnKey, toolCalls, itemIds });
+    if (end === messages.length) begun = parts;
+    else {
+      newFrom = end;
+      tail = key;
+      segment = "";
+    }
     index = end;
   }
-  if (!print.endsWithTurn) print.tail = `${tail} ${segment}`;
-  return print;
-}
-
-export function printAnswer({ message }: Choice, { tail, begun }: RequestPrint, hash: Hash): AnswerPrint {
-  const { text, toolCalls, turnKey } = describeTurn([...begun, ...message.parts], [], hash);
-  return { historyKey: text === "" ? undefined : hash(`${tail} turn ${text}`), turnKey, toolCalls };
-}
-
-/** What is new since the last turn; a turn at the end of all may be the app's own beginning of an answer. */
-export function findNew(messages: readonly Message[], { turns, endsWithTurn }: RequestPrint): NewMessages {
-  const from = turns.at(endsWithTurn ? -2 : -1)?.end ?? 0;
-  return describeNew(messages, from);
-}
-
-export interface NewMessages {
-  /** Index of the first. */
-  from: number;
-  results: ToolCallResponsePart[];
-  /** How many hold words of a user. */
-  userMessages: number;
-}
-
-export function describeNew(messages: readonly Message[], from: number): NewMessages {
-  const added = messages.slice(from);
+  const added = messages.slice(newFrom);
   return {
-    from,
-    results: added.flatMap(({ parts }) => parts.filter((part) => part.type === "tool_call_response")),
+    turns,
+    endsWithTurn: begun.length > 0,
+    newFrom,
     userMessages: added.filter(isUserMessage).length,
+    results: added.flatMap(({ parts }) => parts.filter((part) => part.type === "tool_call_response").map(printResult)),
+    answers: choices.map(({ message }) => {
+      const { text, turnKey, toolCalls } = describeTurn([...begun, ...message.parts], [], hash);
+      return { historyKey: text === "" ? undefined : hash(`${tail} ${segment} turn ${text}`), turnKey, toolCalls };
+    }),
+  };
+}
+
+function printResult({ id, name, isError }: ToolCallResponsePart): ToolResultPrint {
+  return {
+    ...(id !== undefined && { id }),
+    ...(name !== undefined && { name }),
+    ...(isError !== undefined && { isError }),
   };
 }
 
@@ -123,7 +125,7 @@ function isUserMessage({ role, parts }: Message): boolean {
 interface TurnText {
   /** Empty: nothing that comes back unchanged. */
   text: string;
-  toolCalls: ToolCallPart[];
+  toolCalls: ToolCallPrint[];
   turnKey: string | undefined;
 }
 
@@ -147,7 +149,11 @@ function describeTurn(parts: readonly Part[], itemIds: readonly string[], hash: 
   for (const id of itemIds) text += ` item ${id}`;
   // Many SDKs leave out what the provider's own tools did; where there is nothing else, it was sent back.
   if (text === "") text = ran;
-  return { text, toolCalls, turnKey: ids === "" ? undefined : hash(`calls${ids}`) };
+  return { text, toolCalls: toolCalls.map(printCall), turnKey: ids === "" ? undefined : hash(`calls${ids}`) };
+}
+
+function printCall({ id, name }: ToolCallPart): ToolCallPrint {
+  return id === undefined ? { name } : { id, name };
 }
 
 function describeArguments(given: unknown): string {

@@ -1,6 +1,6 @@
 /** Tools that the app ran: between the answer that asked for one and the call that brings its result. */
-import type { Api, LlmCall, ToolCallResponsePart } from "../types.ts";
-import type { RequestPrint } from "./fingerprint.ts";
+import type { Api, LlmCall, Message, Part, ToolCallPart } from "../types.ts";
+import type { ConversationPrint, ToolResultPrint } from "./fingerprint.ts";
 import type { OpenToolCall, Turn, TurnPrivacy } from "./link-turns.ts";
 
 /** One run of a tool. Content is complete: the privacy gate comes next. */
@@ -32,11 +32,14 @@ export interface ToolNotice {
 
 export interface ToolMatcher {
   note(notice: ToolNotice): void;
-  /** @param startTime - of the call that brings the results */
+  /**
+   * @param call - the one that brings results
+   * @param startTime - when it began
+   */
   match(
-    results: readonly ToolCallResponsePart[],
+    call: LlmCall,
+    print: ConversationPrint,
     predecessor: { turn: Turn; skipped: number },
-    print: RequestPrint,
     startTime: number,
   ): ToolRun[];
 }
@@ -63,24 +66,25 @@ export function createToolMatcher(): ToolMatcher {
       if (notices.length > MAX_NOTICES) notices = notices.slice(-MAX_NOTICES / 2);
     },
 
-    match(results, { turn, skipped }, print, startTime) {
+    match(call, print, { turn, skipped }, startTime) {
+      if (print.results.length === 0) return [];
       const runs: ToolRun[] = [];
-      const sentBack = print.turns.at(print.endsWithTurn ? -2 : -1)?.toolCalls ?? [];
-      for (const result of results) {
+      const sentBack = findParts(call.request.messages, "tool_call");
+      const results = findParts(call.request.messages?.slice(call.trace.newMessagesFrom), "tool_call_response");
+      for (const [index, result] of print.results.entries()) {
         const asked = findAsked(turn.toolCalls, result, skipped === 0);
         if (asked === undefined) continue;
         asked.isAnswered = true;
         // An SDK may start a tool before the answer has ended.
         if (takeNotice(turn.trace.traceId, asked.name, turn.startTime, startTime)) continue;
-        const index = turn.toolCalls.filter(({ name }) => name === asked.name).indexOf(asked);
-        const sent =
-          sentBack.find(({ id }) => id !== undefined && id === asked.id) ??
-          sentBack.filter(({ name }) => name === asked.name)[index];
+        const sent = findSent(sentBack, turn.toolCalls, asked);
+        // With content off there may be none, and then all are missing.
+        const content = results.length === print.results.length ? results[index] : undefined;
         runs.push({
           callId: asked.id ?? result.id,
           name: asked.name,
           arguments: sent === undefined ? asked.arguments : sent.arguments,
-          result: result.response,
+          result: content?.response,
           isError: result.isError === true,
           startedAt: turn.answeredAt,
           durationMs: Math.max(0, startTime - turn.answerTime),
@@ -95,10 +99,32 @@ export function createToolMatcher(): ToolMatcher {
   };
 }
 
+function findParts<Type extends Part["type"]>(
+  messages: readonly Message[] | undefined,
+  type: Type,
+): Extract<Part, { type: Type }>[] {
+  return (messages ?? []).flatMap(({ parts }) =>
+    parts.filter((part): part is Extract<Part, { type: Type }> => part.type === type),
+  );
+}
+
+/** The call as the request repeats it; where calls have no ids, the last ones of the name are meant, in their order. */
+function findSent(
+  sentBack: readonly ToolCallPart[],
+  toolCalls: readonly OpenToolCall[],
+  { id, name }: OpenToolCall,
+): ToolCallPart | undefined {
+  if (id !== undefined) return sentBack.findLast((call) => call.id === id);
+  const named = toolCalls.filter((call) => call.name === name);
+  const place = named.findIndex((call) => !call.isAnswered);
+  const answered = place === -1 ? named.length : place;
+  return sentBack.filter((call) => call.name === name).at(answered - 1 - named.length);
+}
+
 /** By id; where there are none, by name, in order. */
 function findAsked(
   toolCalls: readonly OpenToolCall[],
-  result: ToolCallResponsePart,
+  result: ToolResultPrint,
   isNext: boolean,
 ): OpenToolCall | undefined {
   const open = toolCalls.filter(({ isAnswered }) => !isAnswered);

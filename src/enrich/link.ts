@@ -5,9 +5,8 @@
  *
  * Calls come here when they have ended, in whatever order; what counts is when they began and when an answer was there.
  */
-import type { LlmCall, Message, Trace } from "../types.ts";
-import { describeNew, findNew, type Hash, type NewMessages, printAnswer, printRequest } from "./fingerprint.ts";
-import type { RequestPrint } from "./fingerprint.ts";
+import type { LlmCall, Trace } from "../types.ts";
+import { type ConversationPrint, type Hash, printConversation } from "./fingerprint.ts";
 import { type Attempt, createRetryTracker, readCount, type RetryHints } from "./link-retry.ts";
 import { readOpenedConversation, readStoredLinks } from "./link-stored.ts";
 import { createToolMatcher, type ToolNotice, type ToolRun } from "./link-tools.ts";
@@ -27,6 +26,8 @@ export interface LinkHints extends TraceHints, Pick<RetryHints, "headers" | "rea
   answerTime: number;
   /** Ids of what was answered, where the provider stores it. */
   itemIds?: readonly string[];
+  /** Made where all of the content was still there. Default: of the record. */
+  print?: ConversationPrint;
   privacy: TurnPrivacy;
 }
 
@@ -89,9 +90,8 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     const given = findGivenTrace(hints);
     const retryHints = { ...hints, identity };
     const earlier = retries.link(call, retryHints);
-    const messages = call.request.messages ?? [];
     const isChat = call.operation === "chat";
-    const print = isChat ? printRequest(call.request, hash) : undefined;
+    const print = isChat ? (hints.print ?? printCall(call)) : undefined;
     const seeker: Seeker = { identity, traceId: given?.traceId, startTime: hints.startTime };
     const wanted: string[] = [];
     const predecessor =
@@ -99,17 +99,19 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     call.trace = makeTrace(isChat, given, earlier, predecessor);
     const links: Links = { toolRuns: [], turn: undefined };
     if (print !== undefined) {
-      const added = findAdded(messages, print, predecessor);
-      if (call.request.messages !== undefined) noteNew(call.trace, added, messages.length, earlier !== undefined);
-      if (predecessor !== undefined) {
-        links.toolRuns = tools.match(added.results, predecessor, print, hints.startTime);
-      }
+      noteNew(call, print, { isLast: predecessor?.isLast === true, isRetry: earlier !== undefined });
+      if (predecessor !== undefined) links.toolRuns = tools.match(call, print, predecessor, hints.startTime);
       if (given === undefined && predecessor === undefined && earlier === undefined)
         adoptLater(call, wanted, seeker, hints);
       links.turn = noteAnswer(call, print, { hints, seeker, given, predecessor, isFirst: earlier === undefined });
     }
     retries.note(call, retryHints, { trace: call.trace, predecessor });
     return links;
+  }
+
+  function printCall({ request, response }: LlmCall): ConversationPrint {
+    const { system, messages } = request;
+    return printConversation({ system, messages, choices: response?.choices }, hash);
   }
 
   function makeTrace(
@@ -135,7 +137,7 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   /** @param wanted - takes the keys of answers that would have been certain, when there is none */
   function findPredecessor(
     call: LlmCall,
-    print: RequestPrint,
+    print: ConversationPrint,
     seeker: Seeker,
     wanted: string[],
   ): Predecessor | undefined {
@@ -160,7 +162,7 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
 
   function findStored(
     call: LlmCall,
-    print: RequestPrint,
+    print: ConversationPrint,
     seeker: Seeker,
     wanted: string[],
   ): Predecessor | "ambiguous" | undefined {
@@ -203,7 +205,7 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
 
   function noteAnswer(
     call: LlmCall,
-    print: RequestPrint,
+    print: ConversationPrint,
     facts: {
       hints: LinkHints;
       seeker: Seeker;
@@ -215,8 +217,8 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     const { hints, seeker, given, predecessor } = facts;
     const choices = call.response?.choices ?? [];
     if (call.outcome === "error" || (choices.length === 0 && call.response?.id === undefined)) return undefined;
-    const answers = choices.map((choice) => printAnswer(choice, print, hash));
-    const isWhole = !call.capture.requestTruncated && !call.capture.responseTruncated;
+    const { answers } = print;
+    const isWhole = hints.print !== undefined || (!call.capture.requestTruncated && !call.capture.responseTruncated);
     const { conversationId } = readStoredLinks(call);
     const certain = [
       keyOf("response", call.response?.id, call),
@@ -279,17 +281,13 @@ function readIdentity({ context }: LlmCall): Turn["identity"] {
   return { ...(userId !== undefined && { userId }), ...(sessionId !== undefined && { sessionId }) };
 }
 
-/** What the request adds to the turn before. */
-function findAdded(
-  messages: readonly Message[],
-  print: RequestPrint,
-  predecessor: Predecessor | undefined,
-): NewMessages {
-  return predecessor?.isLast === true ? describeNew(messages, messages.length) : findNew(messages, print);
-}
-
-/** A retry brings nothing that its first attempt has not brought. */
-function noteNew(trace: Trace, { from, userMessages }: NewMessages, end: number, isRetry: boolean): void {
-  trace.newMessagesFrom = isRetry ? end : from;
-  trace.newUserMessages = isRetry ? 0 : userMessages;
+/** A retry, or a call that lets an answer go on, brings nothing new. */
+function noteNew(
+  { request, trace }: LlmCall,
+  { newFrom, userMessages }: ConversationPrint,
+  { isLast, isRetry }: { isLast: boolean; isRetry: boolean },
+): void {
+  const isNew = !isLast && !isRetry;
+  if (request.messages !== undefined) trace.newMessagesFrom = isNew ? newFrom : request.messages.length;
+  trace.newUserMessages = isNew ? userMessages : 0;
 }

@@ -128,13 +128,23 @@ const messageRules: Rules<Message> = { role: keepIdentifier, name: keepText, par
 export function keepMessages(messages: Message[], gate: Gate, place: Place): Message[] | undefined {
   if (!gate.allows("input")) return undefined;
   if (gate.allows("output")) return messages.map((message) => keepMessage(message, gate, place));
-  const kept: Message[] = [];
-  for (const message of messages) {
-    if (isModelRole(message.role)) continue;
-    const parts = message.parts.filter((part) => !modelParts.has(part.type));
-    if (parts.length > 0 || message.parts.length === 0) kept.push(keepMessage({ ...message, parts }, gate, place));
-  }
-  return kept;
+  return messages.flatMap((message) => {
+    const said = withoutOutput(message);
+    return said === undefined ? [] : [keepMessage(said, gate, place)];
+  });
+}
+
+/** Where a message stands when those before it that may not be kept are gone. `undefined`: none is kept. */
+export function moveIndex(index: number, messages: readonly Message[], gate: Gate): number | undefined {
+  if (!gate.allows("input")) return undefined;
+  if (gate.allows("output")) return index;
+  return messages.slice(0, index).filter((message) => withoutOutput(message) !== undefined).length;
+}
+
+function withoutOutput(message: Message): Message | undefined {
+  if (isModelRole(message.role)) return undefined;
+  const parts = message.parts.filter((part) => !modelParts.has(part.type));
+  return parts.length > 0 || message.parts.length === 0 ? { ...message, parts } : undefined;
 }
 
 function keepMessage(message: Message, gate: Gate, place: Place): Message {

@@ -25,7 +25,7 @@ import { describeError } from "./describe-error.ts";
 import { keepParameterFacts, keepUsageFacts } from "./facts.ts";
 import { createGate } from "./gate.ts";
 import type { Gate, Place, PrivacyPolicy } from "./gate.ts";
-import { keepChoices, keepMessages, keepParts, keepTools } from "./privacy-messages.ts";
+import { keepChoices, keepMessages, keepParts, keepTools, moveIndex } from "./privacy-messages.ts";
 import { maskPersonalData } from "./redact.ts";
 import { scrubRecordUrl } from "./record-url.ts";
 import { applyRules, at, keep, keepBoolean, keepIdentifier, keepNumber, keepNumbersByName, nested } from "./rules.ts";
@@ -222,7 +222,13 @@ const callRules: Rules<LlmCall> = {
   capture: nested(captureRules),
 };
 
-function createSpanRules(keepName: Rule<string>): Rules<Span> {
+/** What went into a function and what came out of it. */
+interface SpanSides {
+  input: Place["side"];
+  output: Place["side"];
+}
+
+function createSpanRules(keepName: Rule<string>, sides: SpanSides): Rules<Span> {
   return {
     type: keep,
     schemaVersion: keep,
@@ -232,8 +238,8 @@ function createSpanRules(keepName: Rule<string>): Rules<Span> {
     source: keep,
     timing: nested(timingRules),
     error: keepError,
-    input: at(inputPlace("span.input"), keepSnapshot),
-    output: at(outputPlace("span.output"), keepSnapshot),
+    input: at({ where: "span.input", side: sides.input }, keepSnapshot),
+    output: at({ where: "span.output", side: sides.output }, keepSnapshot),
     tool: nested<NonNullable<Span["tool"]>>({ callId: keepIdentifier, name: keepName }),
     context: keep,
     trace: nested(traceRules),
@@ -241,11 +247,20 @@ function createSpanRules(keepName: Rule<string>): Rules<Span> {
   };
 }
 
-/** `observe`: the app's own name for its own function. `inferred`: a name that a model said. */
-const spanRules: Readonly<Record<Span["source"], Rules<Span>>> = {
-  observe: createSpanRules(keepChosenName),
-  inferred: createSpanRules((name, gate, place) => gate.identifier(name, place) ?? "(content off)"),
-};
+/** The app's own function, under a name of its own. */
+const functionRules = createSpanRules(keepChosenName, { input: "input", output: "output" });
+/** A function that runs for a model: what it is given the model said, what it gives back is sent to the model. */
+const toolRules = createSpanRules(keepChosenName, { input: "either", output: "either" });
+/** The same, as the wire tells of it: the name is the model's too. */
+const inferredRules = createSpanRules((name, gate, place) => gate.identifier(name, place) ?? "(content off)", {
+  input: "output",
+  output: "input",
+});
+
+function findSpanRules({ source, kind }: Span): Rules<Span> {
+  if (source === "inferred") return inferredRules;
+  return kind === "tool" ? toolRules : functionRules;
+}
 
 /** Chosen on purpose, as the context is: it stays with content off too. */
 function keepChosenName(name: string, gate: Gate): string {
@@ -264,13 +279,22 @@ function keepSnapshot(value: unknown, gate: Gate, place: Place): unknown {
 export function applyPrivacy(record: LlmCall, policy: PrivacyPolicy): LlmCall {
   const gate = createGate(record.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy);
   const kept = applyRules(record, callRules, gate, recordPlace);
+  moveNewMessages(record, kept, gate);
   return kept.provider === undefined ? { ...kept, provider: "unknown" } : kept;
+}
+
+/** The index is into the messages as they are in the record. */
+function moveNewMessages({ request, trace }: LlmCall, kept: LlmCall, gate: Gate): void {
+  if (trace.newMessagesFrom === undefined) return;
+  const index = moveIndex(trace.newMessagesFrom, request.messages ?? [], gate);
+  if (index === undefined) delete kept.trace.newMessagesFrom;
+  else kept.trace.newMessagesFrom = index;
 }
 
 /** The same for a span. */
 export function applySpanPrivacy(span: Span, policy: PrivacyPolicy): Span {
   const gate = createGate(span.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy);
-  return applyRules(span, spanRules[span.source], gate, recordPlace);
+  return applyRules(span, findSpanRules(span), gate, recordPlace);
 }
 
 const metadataPolicy: PrivacyPolicy = {

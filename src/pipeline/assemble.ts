@@ -6,6 +6,7 @@ import { parseBoundedJson } from "../decode/bounded-json.ts";
 import { createFraming, type FramingSink, TAIL_LENGTH } from "../decode/framing.ts";
 import { recoverLargeJson, repairTruncatedJson } from "../decode/repair-json.ts";
 import type { ParsedBody } from "../decode/request-body.ts";
+import type { ConversationPrint } from "../enrich/fingerprint.ts";
 import { findParser } from "../parsers/table.ts";
 import {
   FRAME_OUTPUT,
@@ -51,6 +52,8 @@ export interface AssembledExchange {
   requestTruncated?: boolean;
   /** Content has passed the gate already, but for redaction: texts are cut to length, media are described. */
   isGated?: boolean;
+  /** What the conversation will be recognised by, where not all of its content is here any more. */
+  print?: ConversationPrint;
   firstTokenMs?: number;
 }
 

@@ -2,7 +2,7 @@
 import { createGate, type Gate } from "../enrich/gate.ts";
 import { keepParameterFacts } from "../enrich/facts.ts";
 import type { Digest } from "../enrich/media.ts";
-import { keepChoices, keepMessages, keepParts, keepTools } from "../enrich/privacy-messages.ts";
+import { keepChoices, keepMessages, keepParts, keepTools, moveIndex } from "../enrich/privacy-messages.ts";
 import type { ParsedRequest } from "../parsers/parser.ts";
 import type { Message, Part } from "../types.ts";
 import type { AssembledExchange } from "./assemble.ts";
@@ -17,6 +17,9 @@ export function boundAssembled(assembled: AssembledExchange, policy: WorkerPolic
   const gate = createGate({ ...sides, maxContentLength, redactPii: false, digest });
   const { request, response } = assembled;
   response.choices = keepChoices(response.choices, gate, { where: "response.choices", side: "output" });
+  const { print } = assembled;
+  const newFrom = print && moveIndex(print.newFrom, request.messages ?? [], gate);
+  if (print !== undefined && newFrom !== undefined) print.newFrom = newFrom;
   boundRequest(request, gate);
   const room = { characters: MAX_CONTENT };
   for (const choice of response.choices)

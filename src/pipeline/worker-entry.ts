@@ -2,16 +2,18 @@
  * The worker thread: reads one exchange at a time, and sends back what a record is made of. What the policy keeps out,
  * and media, never leave this thread.
  */
-import { digestMedia, receiveTasks } from "#platform";
+import { createKeyedHash, digestMedia, receiveTasks } from "#platform";
+import { type ConversationPrint, type Hash, printConversation } from "../enrich/fingerprint.ts";
 import { hasCallShape } from "../providers/call-shape.ts";
 import type { Exchange } from "../types.ts";
+import type { AssembledExchange } from "./assemble.ts";
 import { boundAssembled } from "./bound-assembled.ts";
 import { createJob } from "./exchange-job.ts";
 import type { ExchangeData, WorkerReply, WorkerTask } from "./worker-messages.ts";
 
 receiveTasks<WorkerTask, WorkerReply>(readTask);
 
-async function readTask({ exchange: data, exchangeBytes, policy }: WorkerTask): Promise<WorkerReply> {
+async function readTask({ exchange: data, exchangeBytes, policy, hashKey }: WorkerTask): Promise<WorkerReply> {
   try {
     const exchange = restoreExchange(data);
     const job = createJob(exchange, {
@@ -24,10 +26,24 @@ async function readTask({ exchange: data, exchangeBytes, policy }: WorkerTask): 
     } while (!job.isDrained());
     const assembled = job.finish();
     if (assembled === undefined) return { type: "no_call" };
+    // While all of it is here.
+    if (isWholeChat(exchange, assembled)) assembled.print = print(assembled, createKeyedHash(hashKey));
     return { type: "assembled", assembled: boundAssembled(assembled, policy, digestMedia) };
   } catch {
     return { type: "threw" };
   }
+}
+
+function isWholeChat(
+  { route, requestTruncated }: Exchange,
+  { request, response, responseTruncated }: AssembledExchange,
+) {
+  const operation = response.operation ?? request.operation ?? route.operation;
+  return operation === "chat" && !requestTruncated && !responseTruncated;
+}
+
+function print({ request, response }: AssembledExchange, hash: Hash): ConversationPrint {
+  return printConversation({ system: request.system, messages: request.messages, choices: response.choices }, hash);
 }
 
 /** What reading does not need is empty. */

@@ -11,6 +11,8 @@ import type { ExchangeData, WorkerPolicy, WorkerReply, WorkerTask } from "./work
 export interface WorkerHostOptions {
   exchangeBytes: number;
   readPolicy(exchange: Exchange): WorkerPolicy;
+  /** Of the keyed hash that conversations are recognised by. */
+  hashKey: Uint8Array;
   /** The thread has died, or could not be started. */
   onError(error: unknown): void;
   /** Default: the module beside this one. */
@@ -36,7 +38,7 @@ const TIMEOUT_MS = 30_000;
 const MAX_FAILURES = 5;
 
 export function createWorkerHost(options: WorkerHostOptions): WorkerHost | undefined {
-  const { exchangeBytes, readPolicy, onError, timeoutMs = TIMEOUT_MS } = options;
+  const { exchangeBytes, readPolicy, hashKey, onError, timeoutMs = TIMEOUT_MS } = options;
   const entry = options.entry ?? new URL(`./worker-entry${import.meta.url.slice(-3)}`, import.meta.url);
   let link: WorkerLink<WorkerTask> | undefined;
   const line: Errand[] = [];
@@ -99,7 +101,7 @@ export function createWorkerHost(options: WorkerHostOptions): WorkerHost | undef
     // A block may be a part of a buffer that it shares: then it is copied.
     const own = data.blocks.filter(ownsBuffer);
     const transfer = new Set(own.map(({ buffer }) => buffer as ArrayBuffer));
-    to.post({ exchange: data, exchangeBytes, policy: readPolicy(exchange) }, [...transfer]);
+    to.post({ exchange: data, exchangeBytes, policy: readPolicy(exchange), hashKey }, [...transfer]);
   }
 
   const host: { -readonly [Key in keyof WorkerHost]: WorkerHost[Key] } = {

@@ -42,6 +42,8 @@ export interface WorkerTask {
   exchange: ExchangeData;
   exchangeBytes: number;
   policy: WorkerPolicy;
+  /** Of the keyed hash that conversations are recognised by. */
+  hashKey: Uint8Array;
 }
 
 export type WorkerReply = { type: "assembled"; assembled: AssembledExchange } | { type: "no_call" } | { type: "threw" };

@@ -1,6 +1,6 @@
 /** Node: AsyncLocalStorage, zlib, crypto, exit hooks. The only file of the core that names Node's built-ins. */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { createHash, createHmac, randomBytes } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { createRequire } from "node:module";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -124,9 +124,8 @@ export function digestMedia(base64: string): MediaDigest {
   return { bytes: bytes.byteLength, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
-/** @returns a keyed hash (HMAC with SHA-256); its key is random, and nobody can read it */
-export function createKeyedHash(): (text: string) => string {
-  const key = randomBytes(32);
+/** HMAC with SHA-256. */
+export function createKeyedHash(key: Uint8Array): (text: string) => string {
   return (text) => createHmac("sha256", key).update(text).digest("base64url");
 }
 

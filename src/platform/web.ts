@@ -84,9 +84,9 @@ export function digestMedia(base64: string): MediaDigest {
   return { bytes: Math.max(0, Math.floor((base64.length * 3) / 4) - padding), sha256: "" };
 }
 
-/** @returns a keyed hash (HMAC with SHA-256); its key is random, and nobody can read it */
-export function createKeyedHash(): (text: string) => string {
-  return createHmac(crypto.getRandomValues(new Uint8Array(32)));
+/** HMAC with SHA-256. */
+export function createKeyedHash(key: Uint8Array): (text: string) => string {
+  return createHmac(key);
 }
 
 export function defer(run: () => void): void {

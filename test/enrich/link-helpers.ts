@@ -4,7 +4,7 @@ import { createKeyedHash } from "../../src/platform/node.ts";
 import { sampleCall, type SampleCall } from "../../src/testing/sample-records.ts";
 import type { LlmCall, Message, Part } from "../../src/types.ts";
 
-export const hash: (text: string) => string = createKeyedHash();
+export const hash: (text: string) => string = createKeyedHash(crypto.getRandomValues(new Uint8Array(32)));
 
 let time = 1_000;
 

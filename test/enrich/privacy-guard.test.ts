@@ -142,10 +142,40 @@ describe("with one side excluded", () => {
     for (const type of ["tool_call", "server_tool_call", "reasoning", "refusal"]) expect(types).not.toContain(type);
   });
 
-  it("splits a span by its input and output", () => {
-    expect(apply(completeSpan(), { excludeInput: true })).toMatchObject({ output: ["rain"] });
-    expect(apply(completeSpan(), { excludeInput: true })).not.toHaveProperty("input");
-    expect(apply(completeSpan(), { excludeOutput: true })).not.toHaveProperty("output");
+  it("splits a span of the app by its input and output", () => {
+    const span: Span = { ...completeSpan(), source: "observe", kind: "agent" };
+    expect(apply(span, { excludeInput: true })).toMatchObject({ output: ["rain"] });
+    expect(apply(span, { excludeInput: true })).not.toHaveProperty("input");
+    expect(apply(span, { excludeOutput: true })).toMatchObject({ input: { city: "Oslo" } });
+    expect(apply(span, { excludeOutput: true })).not.toHaveProperty("output");
+  });
+
+  it("keeps neither of a tool of the app, unless both may be kept", () => {
+    const span: Span = { ...completeSpan(), source: "observe" };
+    for (const changes of [{ excludeInput: true }, { excludeOutput: true }]) {
+      expect(apply(span, changes)).not.toHaveProperty("input");
+      expect(apply(span, changes)).not.toHaveProperty("output");
+    }
+  });
+
+  it("splits the run of a tool by who said it: the arguments are the model's, the result is the app's", () => {
+    expect(apply(completeSpan(), { excludeInput: true })).toMatchObject({ input: { city: "Oslo" } });
+    expect(apply(completeSpan(), { excludeInput: true })).not.toHaveProperty("output");
+    expect(apply(completeSpan(), { excludeOutput: true })).toMatchObject({ output: ["rain"] });
+    expect(apply(completeSpan(), { excludeOutput: true })).not.toHaveProperty("input");
+  });
+
+  it("moves the index of the first new message with the messages that are left", () => {
+    const at = (from: number, changes: Partial<PrivacyPolicy>): number | undefined => {
+      const record = completeCall();
+      record.trace.newMessagesFrom = from;
+      return apply(record, changes).trace.newMessagesFrom;
+    };
+    // user, assistant, tool
+    expect([0, 1, 2, 3].map((from) => at(from, {}))).toEqual([0, 1, 2, 3]);
+    expect([0, 1, 2, 3].map((from) => at(from, { excludeOutput: true }))).toEqual([0, 1, 1, 2]);
+    expect(at(2, { excludeInput: true })).toBeUndefined();
+    expect(at(2, { privacyMode: true })).toBeUndefined();
   });
 });
 
@@ -209,7 +239,8 @@ describe("with content off stay the facts", () => {
     expect(record.cost).toEqual(before.cost);
     expect(record.timing).toEqual(before.timing);
     expect(record.response?.rateLimit).toEqual(before.response?.rateLimit);
-    expect(record.trace).toEqual(before.trace);
+    const { newMessagesFrom: _index, ...trace } = before.trace;
+    expect(record.trace).toEqual(trace);
     expect(record.context).toEqual(before.context);
   });
 

@@ -22,9 +22,10 @@ describe.each([
   ["the web", createWebHash],
 ])("a keyed hash of %s", (_name, create) => {
   it("is the same for the same text, and another for another text or key", () => {
-    const hash = create();
-    expect(hash("a")).toBe(hash("a"));
+    const [key, other] = [1, 2].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array];
+    const hash = create(key);
+    expect(hash("a")).toBe(create(key)("a"));
     expect(hash("a")).not.toBe(hash("b"));
-    expect(hash("a")).not.toBe(create()("a"));
+    expect(hash("a")).not.toBe(create(other)("a"));
   });
 });
