@@ -19,6 +19,10 @@ export interface ExchangeStart {
 /** Size of the first block that response bytes are copied into; later blocks are bigger. */
 const FIRST_BLOCK = 2 * 1024;
 const BIGGEST_BLOCK = 64 * 1024;
+/** First blocks are cut from a bigger piece of memory: to get memory takes longer than to fill it. */
+const SLAB_BYTES = 40 * 1024;
+let slab = new Uint8Array(0);
+let slabUsed = 0;
 
 export function createExchange(start: ExchangeStart): Exchange {
   return {
@@ -75,15 +79,26 @@ export function addNote(exchange: Exchange, note: string): void {
 export function noteRequestChunk(exchange: Exchange, chunk: Uint8Array, limit: number): void {
   exchange.requestBytes += chunk.byteLength;
   const room = limit - exchange.requestKept;
-  if (room <= 0) {
-    exchange.requestTruncated = true;
-    return;
-  }
+  if (chunk.byteLength > room) keepTail(exchange, chunk);
+  if (room <= 0) return;
   exchange.requestChunks ??= [];
   // A copy: the app may overwrite or transfer its buffer as soon as it was sent.
   exchange.requestChunks.push(new Uint8Array(chunk.byteLength > room ? chunk.subarray(0, room) : chunk));
   exchange.requestKept += Math.min(chunk.byteLength, room);
-  if (chunk.byteLength > room) exchange.requestTruncated = true;
+}
+
+/** Bytes kept of the end of a request body that is too large: facts stand there too. */
+export const REQUEST_TAIL: number = 64 * 1024;
+
+function keepTail(exchange: Exchange, chunk: Uint8Array): void {
+  exchange.requestTruncated = true;
+  const before = exchange.requestTail;
+  const end = chunk.subarray(-REQUEST_TAIL);
+  const kept = before === undefined ? 0 : Math.min(before.byteLength, REQUEST_TAIL - end.byteLength);
+  const tail = new Uint8Array(kept + end.byteLength);
+  if (before !== undefined && kept > 0) tail.set(before.subarray(-kept));
+  tail.set(end, kept);
+  exchange.requestTail = tail;
 }
 
 /** A chunk of a response body. Copies it; keeps no reference to it. */
@@ -110,9 +125,27 @@ function startBlock(exchange: Exchange, size: number): Uint8Array {
     if (exchange.blockUsed > 0) exchange.blocks.push(exchange.block.subarray(0, exchange.blockUsed));
     next = Math.min(exchange.block.byteLength * 2, BIGGEST_BLOCK);
   }
-  const block = new Uint8Array(Math.max(size, next));
+  const block =
+    next === FIRST_BLOCK && size <= 2 * FIRST_BLOCK
+      ? cutFromSlab(Math.max(size, next))
+      : new Uint8Array(Math.max(size, next));
   exchange.block = block;
   exchange.blockUsed = 0;
+  return block;
+}
+
+/** Memory that is another exchange's too: such a block must not be transferred. */
+export function isOfSlab(block: Uint8Array): boolean {
+  return block.buffer.byteLength === SLAB_BYTES;
+}
+
+function cutFromSlab(size: number): Uint8Array {
+  if (slabUsed + size > slab.byteLength) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const block = slab.subarray(slabUsed, slabUsed + size);
+  slabUsed += size;
   return block;
 }
 

@@ -54,6 +54,8 @@ interface CallState {
   observer: Observer;
   exchange: Exchange;
   marker: CallMarker;
+  /** What the app gave. The headers that leave are read at the dispatcher; these are for a fetch that has none. */
+  headers: unknown;
   /** The dispatcher was reached: the Response is undici's own and stays untouched. */
   isAttached: boolean;
   /** Hooks further down know this call by the flow alone. Where they know it by its dispatcher, the flow is not followed. */
@@ -91,6 +93,7 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
         if (body !== null && !exchange.isEnded) exchange.body = new WeakRef(body);
         return response;
       }
+      exchange.requestHeaders = collectRequestHeaders(state.headers);
       return tapResponse(observer, exchange, response);
     } catch (error) {
       observer.report("interceptor", error);
@@ -102,6 +105,7 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
   function fail(error: unknown): void {
     leaveFlow(flow);
     try {
+      if (!state.isAttached) exchange.requestHeaders = collectRequestHeaders(state.headers);
       observer.fail(exchange, error, isAbort(error));
     } catch (failure) {
       observer.report("interceptor", failure);
@@ -174,13 +178,12 @@ function planCall(
     observer,
     exchange,
     marker: marker ?? createMarker(exchange.id, url, overrides),
+    headers: line.headers,
     isAttached: false,
     needsFlow: true,
     followsRedirects: (init?.redirect ?? line.request?.redirect ?? "follow") === "follow",
   };
   state.marker.observers.add(observer);
-  // The headers that leave are read at the dispatcher; this is for a fetch that has none.
-  exchange.requestHeaders = collectRequestHeaders(line.headers);
   if (observer.options.includeUsage === true) askInFetch(plan, exchange, line);
   noteBody(observer, exchange, plan.init?.body);
   plan.state = state;

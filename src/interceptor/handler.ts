@@ -47,7 +47,7 @@ function noteHead(standing: Standing, status: unknown, headers: unknown): void {
   // 1xx come before the response.
   if (typeof status !== "number" || status < 200 || exchange.isEnded) return;
   const kept = collectResponseHeaders(headers);
-  if (isFollowed !== undefined && isFollowed(status, collectLocation(kept, headers))) {
+  if (isFollowed !== undefined && status < 400 && status >= 300 && isFollowed(status, collectLocation(kept, headers))) {
     standing.isDetached = true;
     return;
   }

@@ -77,6 +77,9 @@ function toText(value: unknown): string {
 }
 
 function decodeLatin1(bytes: Uint8Array): string {
+  // Node's buffers do it ten times as fast.
+  const { latin1Slice } = bytes as Uint8Array & { latin1Slice?: (start: number, end: number) => string };
+  if (latin1Slice !== undefined) return latin1Slice.call(bytes, 0, bytes.length);
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
   return text;
@@ -196,25 +199,55 @@ function decodeValue(value: string): string {
   }
 }
 
+/** Calls `visit` for each field; the values are as they are. Several times as fast as `listHeaders`. */
+function visitHeaders(headers: unknown, visit: (name: string, value: unknown) => void): void {
+  if (typeof headers !== "object" || headers === null) return;
+  if (Array.isArray(headers) && !Array.isArray(headers[0])) {
+    for (let index = 0; index + 1 < headers.length; index += 2) visit(toText(headers[index]), headers[index + 1]);
+  } else if (Symbol.iterator in headers) {
+    for (const pair of headers as Iterable<unknown>) if (Array.isArray(pair)) visit(toText(pair[0]), pair[1]);
+  } else {
+    for (const name of Object.keys(headers)) visit(name, (headers as Record<string, unknown>)[name]);
+  }
+}
+
+/** Names come again and again: `undefined` for one that was not seen yet, `""` for one that is not kept. */
+type Verdicts = Map<string, string>;
+const MAX_VERDICTS = 1_000;
+const requestVerdicts: Verdicts = new Map();
+const responseVerdicts: Verdicts = new Map();
+
+function judgeName(verdicts: Verdicts, name: string, isKept: (lower: string) => boolean): string {
+  const known = verdicts.get(name);
+  if (known !== undefined) return known;
+  const lower = name.toLowerCase();
+  const verdict = isKept(lower) ? lower : "";
+  if (verdicts.size >= MAX_VERDICTS) verdicts.clear();
+  verdicts.set(name, verdict);
+  return verdict;
+}
+
+function isResponseHeaderRead(name: string): boolean {
+  return isResponseHeaderKept(name) || name === "content-type" || name === "content-encoding";
+}
+
 /** The request headers that may be read, lower-case. */
 export function collectRequestHeaders(headers: unknown): Record<string, string> {
   const kept: Record<string, string> = {};
-  for (const [name, value] of listHeaders(headers)) {
-    const lower = name.toLowerCase();
-    if (isRequestHeaderKept(lower)) kept[lower] = toText(value);
-  }
+  visitHeaders(headers, (name, value) => {
+    const lower = judgeName(requestVerdicts, name, isRequestHeaderKept);
+    if (lower !== "") kept[lower] = toText(value);
+  });
   return kept;
 }
 
 /** The response headers that may be recorded, lower-case; `content-type` and `content-encoding` among them. */
 export function collectResponseHeaders(headers: unknown): Record<string, string> {
   const kept: Record<string, string> = {};
-  for (const [name, value] of listHeaders(headers)) {
-    const lower = name.toLowerCase();
-    if (isResponseHeaderKept(lower) || lower === "content-type" || lower === "content-encoding") {
-      kept[lower] = kept[lower] === undefined ? toText(value) : `${kept[lower]}, ${toText(value)}`;
-    }
-  }
+  visitHeaders(headers, (name, value) => {
+    const lower = judgeName(responseVerdicts, name, isResponseHeaderRead);
+    if (lower !== "") kept[lower] = kept[lower] === undefined ? toText(value) : `${kept[lower]}, ${toText(value)}`;
+  });
   return kept;
 }
 

@@ -1,6 +1,6 @@
 /** Notes a request body without consuming it: strings and bytes at once, streams as they are sent. */
 import type { Exchange } from "../types.ts";
-import { addNote, noteRequestChunk } from "./exchange.ts";
+import { addNote, noteRequestChunk, REQUEST_TAIL } from "./exchange.ts";
 
 /**
  * Takes down a body that is a value. @returns whether it did; a stream has to be watched instead.
@@ -9,8 +9,11 @@ export function noteRequestValue(exchange: Exchange, body: unknown, limit: numbe
   if (body === undefined || body === null) return true;
   if (typeof body === "string") {
     exchange.requestBytes = body.length;
-    exchange.requestTruncated = body.length > limit;
-    exchange.requestBody = exchange.requestTruncated ? body.slice(0, limit) : body;
+    if (body.length > limit) noteEnds(exchange, body, limit);
+    else {
+      exchange.requestBody = body;
+      exchange.requestKept = body.length;
+    }
     return true;
   }
   const bytes = toBytes(body);
@@ -22,6 +25,18 @@ export function noteRequestValue(exchange: Exchange, body: unknown, limit: numbe
     return noteRequestValue(exchange, body.toString(), limit);
   }
   return false;
+}
+
+/** Characters kept of the beginning of a text that is too long: a copy of more would hold up the call. */
+const LONG_HEAD = 256 * 1024;
+
+/** Copies: a slice would keep the whole text. */
+function noteEnds(exchange: Exchange, body: string, limit: number): void {
+  const encoder = new TextEncoder();
+  exchange.requestTruncated = true;
+  exchange.requestBody = encoder.encode(body.slice(0, Math.min(limit, LONG_HEAD)));
+  exchange.requestTail = encoder.encode(body.slice(-REQUEST_TAIL));
+  exchange.requestKept = exchange.requestBody.byteLength + exchange.requestTail.byteLength;
 }
 
 function toBytes(body: unknown): Uint8Array | undefined {

@@ -28,6 +28,8 @@ export interface Delivery {
   flush(deadline: number): Promise<void>;
   /** Tells a write that is under way to stop; what it held is pending again. For the end of the process. */
   abandon(): void;
+  /** Nothing is sent by itself any more: what comes now waits for `writeSync`. */
+  hold(): void;
   /** For what is pending when the process exits. */
   writeSync(): void;
   close(deadline: number): Promise<void>;
@@ -51,6 +53,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   let batch: readonly TapRecord[] = [];
   let writing: Promise<void> | undefined;
   let isAccepted = false;
+  let isHeld = false;
   let controller: AbortController | undefined;
   let timer: Timer | undefined;
   let failures = 0;
@@ -88,7 +91,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   function pump(): void {
     timer?.cancel();
     timer = undefined;
-    if (writing !== undefined || queue.length === 0) return;
+    if (isHeld || writing !== undefined || queue.length === 0) return;
     batch = queue.slice(0, BATCH_SIZE);
     queue = queue.slice(BATCH_SIZE);
     isAccepted = false;
@@ -161,8 +164,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
+  function hasWork(): boolean {
+    return !isHeld && (queue.length > 0 || writing !== undefined);
+  }
+
   async function flush(deadline: number): Promise<void> {
-    while ((queue.length > 0 || writing !== undefined) && performance.now() < deadline) {
+    while (hasWork() && performance.now() < deadline) {
       if (writing === undefined) {
         // The first round goes at once; after a failure the back-off holds, or a dead sink would be hammered.
         if (timer === undefined || failures === 0) pump();
@@ -229,6 +236,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     push,
     flush,
     abandon: () => controller?.abort(),
+    hold() {
+      isHeld = true;
+    },
     writeSync,
     async close(deadline) {
       timer?.cancel();

@@ -66,6 +66,8 @@ export function createExitHooks(options: ProcessEndOptions): ExitHooks {
       })();
     },
     exit() {
+      // A write that begins now never ends: what it was given would be written twice, or not at all.
+      for (const delivery of deliveries) delivery.hold();
       endRunning();
       for (const delivery of deliveries) {
         delivery.writeSync();

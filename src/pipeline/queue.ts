@@ -57,7 +57,7 @@ export function createQueue(options: QueueOptions): Queue {
   const { limits } = options;
   const entries = new Map<Exchange, Entry>();
   /** Jobs that wait for something. */
-  const waiting = new Set<Job>();
+  const waiting = new Map<Job, Promise<void>>();
   /** Exchanges with something new, oldest first. */
   let dirty: Exchange[] = [];
   /** Of `dirty`, those whose turn is over. */
@@ -145,8 +145,10 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function waitFor(job: Job): void {
-    waiting.add(job);
-    job.busy?.then(
+    const { busy } = job;
+    if (busy === undefined) return;
+    waiting.set(job, busy);
+    busy.then(
       () => {
         waiting.delete(job);
         touch(job.exchange);
@@ -209,7 +211,7 @@ export function createQueue(options: QueueOptions): Queue {
       timer = undefined;
       if (first < dirty.length) runSlice();
       if (first < dirty.length) await new Promise<void>(nextTurn);
-      else if (waiting.size > 0) await Promise.race([...waiting].map((job) => job.busy));
+      else if (waiting.size > 0) await Promise.race(waiting.values());
       else return;
       // What has waited is told in the next turn.
       if (dirty.length === 0) await new Promise<void>(nextTurn);
@@ -217,7 +219,7 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function drainSync(end: (exchange: Exchange) => void): void {
-    for (const entry of [...entries.values()]) {
+    for (const entry of entries.values()) {
       const { exchange } = entry;
       if (!exchange.isEnded) end(exchange);
       if (makeJob === undefined) {

@@ -11,7 +11,7 @@ import { boundAssembled } from "./bound-assembled.ts";
 import { createJob } from "./exchange-job.ts";
 import type { ExchangeData, WorkerReply, WorkerTask } from "./worker-messages.ts";
 
-receiveTasks<WorkerTask, WorkerReply>(readTask);
+receiveTasks((task) => readTask(task as WorkerTask));
 
 async function readTask({ exchange: data, exchangeBytes, policy, hashKey }: WorkerTask): Promise<WorkerReply> {
   try {

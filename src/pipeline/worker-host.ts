@@ -3,6 +3,7 @@
  * of that one the beginning and the end are still here.
  */
 import { setTimer, startWorker, type Timer, type WorkerLink } from "#platform";
+import { isOfSlab } from "../interceptor/exchange.ts";
 import type { Exchange } from "../types.ts";
 import type { RemoteAnswer, RemoteReader } from "./exchange-job.ts";
 import { dropMiddle, listBlocks, type KeptEnds } from "./held-body.ts";
@@ -126,11 +127,8 @@ export function createWorkerHost(options: WorkerHostOptions): WorkerHost | undef
 
 /** Blocks of shared slabs must not be transferred: others' bytes are in them. */
 function ownsBuffer(block: Uint8Array): boolean {
-  return block.byteOffset === 0 && block.buffer.byteLength - block.byteLength < SLACK;
+  return block.byteOffset === 0 && !isOfSlab(block);
 }
-
-/** The block that was filled last has room left. */
-const SLACK = 64 * 1024;
 
 function takeData(exchange: Exchange): ExchangeData {
   const { route, sniffed, method, path, startTime, requestHeaders, requestBody, requestChunks } = exchange;

@@ -134,7 +134,7 @@ export function startWorker<Task, Reply>(_entry: URL, _listener: WorkerListener<
   return undefined;
 }
 
-export function receiveTasks<Task, Reply>(_run: (task: Task) => Promise<Reply>): void {}
+export function receiveTasks(_run: (task: unknown) => Promise<unknown>): void {}
 
 export function loadSync(_url: URL): unknown {
   throw new Error("llm-tap: modules can't be loaded synchronously here");

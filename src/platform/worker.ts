@@ -45,9 +45,9 @@ export function startWorker<Task, Reply>(entry: URL, listener: WorkerListener<Re
 }
 
 /** In the thread: does one task after the other. */
-export function receiveTasks<Task, Reply>(run: (task: Task) => Promise<Reply>): void {
+export function receiveTasks(run: (task: unknown) => Promise<unknown>): void {
   const port = parentPort;
-  port?.on("message", (task: Task) => {
+  port?.on("message", (task: unknown) => {
     void run(task).then((reply) => port.postMessage(reply));
   });
 }
