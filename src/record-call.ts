@@ -1,5 +1,4 @@
 /** From an exchange that was read to the record that leaves: built, gated, priced, linked, sampled. */
-import { digestMedia } from "#platform";
 import { buildCall, type CallFacts } from "./enrich/build-call.ts";
 import type { CostCalculator } from "./enrich/cost.ts";
 import { readHeaderFacts } from "./enrich/headers.ts";
@@ -10,15 +9,16 @@ import { applyPrivacy, applySpanPrivacy, type PrivacyPolicy, toMetadata } from "
 import { buildToolSpan } from "./enrich/tool-span.ts";
 import { readTransportError } from "./enrich/transport-error.ts";
 import { createId, randomHex } from "./interceptor/id.ts";
-import { DEFAULT_MAX_CONTENT_LENGTH } from "./options.ts";
 import type { AssembledExchange } from "./pipeline/assemble.ts";
-import type { Exchange, LlmCall, Span, TapOptions } from "./types.ts";
+import { findProviderOfUrl } from "./providers/upstream.ts";
+import { createPolicy, isSampled, type Report } from "./record-policy.ts";
+import type { CaptureMeta, Exchange, LlmCall, Span, TapOptions } from "./types.ts";
 
 export interface RecorderOptions {
   options: TapOptions;
   cost: CostCalculator;
   linker: Linker;
-  report(place: string, error: unknown): void;
+  report: Report;
   /** Content was left out because of sampling. */
   onContentSampledOut(): void;
 }
@@ -41,7 +41,7 @@ export function createRecorder(recorder: RecorderOptions): RecordCall {
     const { toolRuns, turn } = linker.link(built, toLinkHints(exchange, assembled, options));
     const { traceId } = built.trace;
     if (!isSampled(traceId, options.sampleRate ?? 1)) return undefined;
-    const policy = createPolicy(exchange, built, options, report);
+    const policy = createPolicy(settings, toCaptureMeta(built), options, report);
     // Its texts end with the mark of their cut.
     if (assembled?.isGated === true) policy.maxContentLength += LONGEST_CUT_MARK;
     const hasContent = !policy.privacyMode;
@@ -75,6 +75,10 @@ function recordToolRun(run: ToolRun, call: LlmCall, policy: PrivacyPolicy): Span
   });
 }
 
+function toCaptureMeta({ provider, api, request }: LlmCall): Omit<CaptureMeta, "context"> {
+  return { provider, api, host: request.host, ...(request.model !== undefined && { model: request.model }) };
+}
+
 function pickPrivacy({ privacyMode, excludeInput, excludeOutput }: PrivacyPolicy): TurnPrivacy {
   return { privacyMode, excludeInput, excludeOutput };
 }
@@ -94,8 +98,8 @@ function toLinkHints(exchange: Exchange, assembled: AssembledExchange | undefine
     answerTime: lastByteTime === 0 ? endTime : Math.min(lastByteTime, endTime),
     readBody: () => readBodyText(exchange),
     ...(assembled?.response.itemIds !== undefined && { itemIds: assembled.response.itemIds }),
-    // Until `capture` was asked.
     ...(assembled?.print !== undefined && { print: assembled.print }),
+    // Until `capture` was asked.
     privacy: { privacyMode: privacyMode || capture !== undefined, excludeInput, excludeOutput },
   };
 }
@@ -150,7 +154,7 @@ function toFacts(
       bytes: exchange.responseBytes,
       chunks: exchange.chunkCount,
       streaming: assembled?.streaming ?? false,
-      headers: readHeaderFacts(exchange.responseHeaders, respondedAt),
+      headers: readHeaderFacts(exchange.responseHeaders, respondedAt, findProviderOfUrl),
       truncated: assembled?.responseTruncated === true || exchange.notes.includes("response_content_dropped"),
       ...(assembled !== undefined && { parsed: assembled.response }),
     };
@@ -174,53 +178,10 @@ function requestBytes({ requestBytes: counted, requestBody, requestHeaders }: Ex
     : counted;
 }
 
-function createPolicy(
-  exchange: Exchange,
-  call: LlmCall,
-  options: TapOptions,
-  report: RecorderOptions["report"],
-): PrivacyPolicy {
-  const { settings } = exchange;
-  const policy: PrivacyPolicy = {
-    privacyMode: settings.privacyMode || isCaptureOff(call, options, report),
-    excludeInput: settings.excludeInput,
-    excludeOutput: settings.excludeOutput,
-    captureMedia: options.captureMedia ?? false,
-    maxContentLength: options.maxContentLength ?? DEFAULT_MAX_CONTENT_LENGTH,
-    redactPii: options.redactPii ?? false,
-    digest: digestMedia,
-    onRedactError: (error) => report("redact", error),
-  };
-  if (options.redact !== undefined) policy.redact = options.redact;
-  return policy;
-}
-
 const LONGEST_CUT_MARK = 64;
 
-/** A `capture` that throws or answers something else gets the strict answer. */
-function isCaptureOff(call: LlmCall, options: TapOptions, report: RecorderOptions["report"]): boolean {
-  if (options.capture === undefined) return false;
-  try {
-    const answer = options.capture({
-      provider: call.provider,
-      api: call.api,
-      host: call.request.host,
-      context: structuredClone(call.context),
-      ...(call.request.model !== undefined && { model: call.request.model }),
-    });
-    return answer !== "full";
-  } catch (error) {
-    report("capture", error);
-    return true;
-  }
-}
-
 /** When `sample` throws, the call is kept. */
-function judgeCall(
-  call: LlmCall,
-  { sample }: TapOptions,
-  report: RecorderOptions["report"],
-): "keep" | "metadata" | "drop" {
+function judgeCall(call: LlmCall, { sample }: TapOptions, report: Report): "keep" | "metadata" | "drop" {
   if (sample === undefined) return "keep";
   try {
     const answer = sample(call);
@@ -229,15 +190,4 @@ function judgeCall(
     report("sample", error);
     return "keep";
   }
-}
-
-/** The same answer for all calls of a trace: its id decides. */
-export function isSampled(traceId: string, rate: number): boolean {
-  if (rate >= 1) return true;
-  if (rate <= 0) return false;
-  let hash = 2166136261;
-  for (let index = 0; index < traceId.length; index += 1) {
-    hash = Math.imul(hash ^ traceId.charCodeAt(index), 16777619);
-  }
-  return (hash >>> 0) / 2 ** 32 < rate;
 }

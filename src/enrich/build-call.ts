@@ -82,7 +82,7 @@ export function buildCall(facts: CallFacts): LlmCall {
       ...(parsed.tools !== undefined && { tools: parsed.tools }),
       bytes: request.bytes,
     },
-    ...(response !== undefined && { response: buildResponse(response, route) }),
+    ...(response !== undefined && { response: buildResponse(response, route, parsed.upstreamProvider) }),
     usage,
     ...(cost !== undefined && { cost: { totalUsd: cost, source: "reported" } }),
     timing: buildTiming(facts.timing, streaming, usage),
@@ -110,6 +110,7 @@ function toEndFacts({ response, terminal, cancelled, transportError }: CallFacts
 function buildResponse(
   { status, bytes, chunks, headers, parsed }: NonNullable<CallFacts["response"]>,
   route: RouteInfo,
+  asked: string | undefined,
 ): CallResponse {
   const fields: { [Key in keyof CallResponse]: CallResponse[Key] | undefined } = {
     status,
@@ -117,7 +118,7 @@ function buildResponse(
     model: parsed?.model,
     requestId: headers.requestId,
     serviceTier: parsed?.serviceTier ?? headers.serviceTier,
-    upstreamProvider: parsed?.upstreamProvider ?? headers.upstreamProvider ?? route.upstreamProvider,
+    upstreamProvider: parsed?.upstreamProvider ?? headers.upstreamProvider ?? route.upstreamProvider ?? asked,
     choices: parsed?.choices ?? [],
     embeddings: parsed?.embeddings,
     rateLimit: headers.rateLimit,
@@ -170,7 +171,10 @@ function explainMissing(response: CallFacts["response"], { outcome, error }: End
 }
 
 function findReportedCost({ response }: CallFacts): number | undefined {
-  const cost = response?.parsed?.reportedCostUsd ?? response?.headers.reportedCostUsd;
+  const inHeaders = response?.headers.reportedCostUsd;
+  // The headers of a stream leave before anything is generated: 0 is what a gateway knows by then.
+  const isPremature = inHeaders === 0 && response?.streaming === true;
+  const cost = response?.parsed?.reportedCostUsd ?? (isPremature ? undefined : inHeaders);
   return cost !== undefined && Number.isFinite(cost) && cost >= 0 ? cost : undefined;
 }
 

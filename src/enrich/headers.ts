@@ -46,6 +46,7 @@ const requestIdHeaders = [
   "helicone-id",
   "cf-aig-log-id",
   "x-portkey-trace-id",
+  "ngrok-aig-request-id",
   "cf-ray",
 ] as const;
 
@@ -71,16 +72,30 @@ const cacheHeaders = [
 
 const costHeaders = ["x-litellm-response-cost", "x-requesty-cost", "pydantic-ai-gateway-price-estimate"] as const;
 
-const upstreamHeaders = ["x-inference-provider", "x-portkey-provider", "cf-aig-provider"] as const;
+const upstreamHeaders = [
+  "x-inference-provider",
+  "x-portkey-provider",
+  "cf-aig-provider",
+  "x-bifrost-provider",
+] as const;
+
+/** LiteLLM names the base URL that it called. */
+const upstreamUrlHeader = "x-litellm-model-api-base";
 
 const tierHeaders = ["x-gemini-service-tier", "x-amzn-bedrock-service-tier"] as const;
 
 /**
  * @param headers - lower-case names
  * @param respondedAt - epoch ms at which they came
+ * @param findProvider - the provider whose host a URL names
  */
-export function readHeaderFacts(headers: Headers, respondedAt: number): HeaderFacts {
+export function readHeaderFacts(
+  headers: Headers,
+  respondedAt: number,
+  findProvider?: (url: string) => string | undefined,
+): HeaderFacts {
   const cacheHit = readCacheHit(headers);
+  const upstreamUrl = headers[upstreamUrlHeader];
   return withoutUndefined({
     requestId: firstText(headers, requestIdHeaders),
     rateLimit: readRateLimits(headers, respondedAt),
@@ -89,7 +104,8 @@ export function readHeaderFacts(headers: Headers, respondedAt: number): HeaderFa
     cacheHit,
     // LiteLLM repeats the cost of the call that filled its cache; nobody pays it again.
     reportedCostUsd: cacheHit === true ? undefined : readCost(headers),
-    upstreamProvider: firstText(headers, upstreamHeaders),
+    upstreamProvider:
+      firstText(headers, upstreamHeaders) ?? (upstreamUrl === undefined ? undefined : findProvider?.(upstreamUrl)),
     serviceTier: firstText(headers, tierHeaders),
     errorType: headers["x-amzn-errortype"]?.split(":", 1)[0]?.slice(0, 256),
     tokenCounts: readTokenCounts(headers),

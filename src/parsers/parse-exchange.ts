@@ -8,6 +8,7 @@ import { createId, randomHex } from "../interceptor/id.ts";
 import { authorityOf } from "../interceptor/route.ts";
 import { keepRequestHeaders } from "../providers/headers.ts";
 import { scrubUrl } from "../providers/secrets.ts";
+import { findProviderOfUrl } from "../providers/upstream.ts";
 import type { CallContext, LlmCall, TapOptions } from "../types.ts";
 import {
   type AssembledRecording,
@@ -85,7 +86,7 @@ function toFacts(
         chunks === undefined ? sizeOf(response.body) : chunks.reduce((sum, { bytes }) => sum + bytes.byteLength, 0),
       chunks: chunks?.length ?? Math.min(sizeOf(response.body), 1),
       streaming: assembled.streaming,
-      headers: readHeaderFacts(assembled.responseHeaders, startedAt),
+      headers: readHeaderFacts(assembled.responseHeaders, startedAt, findProviderOfUrl),
       parsed: assembled.response,
       truncated: assembled.responseTruncated,
     },

@@ -38,6 +38,8 @@ export interface ParsedRequest {
   stream?: boolean;
   /** Overrides the operation of the route where only the body tells. */
   operation?: Operation;
+  /** At a gateway: whom the model's name asks for. What an answer says comes before it. */
+  upstreamProvider?: string;
 }
 
 export interface ResponseInput {

@@ -143,6 +143,8 @@ const RESPONSE_HEADERS: ReadonlySet<string> = new Set([
   "helicone-cache",
   "helicone-status",
   "x-requesty-cost",
+  "x-bifrost-provider",
+  "ngrok-aig-request-id",
 ]);
 const RESPONSE_PREFIXES = [
   "x-ratelimit-",
@@ -158,6 +160,7 @@ const RESPONSE_PREFIXES = [
   "cf-aig-",
   "helicone-cache-",
   "x-portkey-",
+  "x-openrouter-",
   "x-fireworks-",
   "fireworks-",
 ] as const;

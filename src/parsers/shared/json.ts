@@ -91,5 +91,6 @@ export function asLabel(value: unknown): string | undefined {
 /** An array index from the wire: a non-negative integer, also as digits in a string. */
 export function asIndex(value: unknown): number | undefined {
   if (typeof value === "string" && /^\d{1,15}$/.test(value)) return Number(value);
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  // JSON knows -0.
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? Math.abs(value) : undefined;
 }

@@ -1,5 +1,6 @@
 /** What every request of the OpenAI family has: a model, parameters, the wish for a stream. */
 import type { Part } from "../../types.ts";
+import { findUpstreamOfModel } from "../../providers/upstream.ts";
 import type { ParsedRequest, RequestInput } from "../parser.ts";
 import { asLabel, asObject, omitKeys } from "./json.ts";
 import type { JsonObject } from "./json.ts";
@@ -20,6 +21,8 @@ export function openRequest(
   const request: ParsedRequest = { parameters: omitKeys(fields, new Set([...common, ...contentFields])) };
   const model = asLabel(fields["model"]) ?? route.pathModel;
   if (model !== undefined) request.model = model;
+  const upstream = findUpstreamOfModel(route.provider, model);
+  if (upstream !== undefined) request.upstreamProvider = upstream;
   const stream = fields["stream"];
   // In a form every value is text.
   if (typeof stream === "boolean" || stream === "true" || stream === "false") {
