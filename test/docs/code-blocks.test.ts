@@ -46,6 +46,7 @@ const TSCONFIG = {
       "#platform": ["../../src/platform/node.ts"],
       "llm-tap": ["../../src/index.ts"],
       "llm-tap/sinks/*": ["../../src/sinks/*.ts"],
+      "llm-tap/outbox": ["../../src/outbox/index.ts"],
       "llm-tap/parsers": ["../../src/parsers/index.ts"],
       "llm-tap/testing": ["../../src/testing/index.ts"],
       "llm-tap/amplitude-plugin": ["../../src/amplitude-plugin.ts"],
