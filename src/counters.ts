@@ -9,6 +9,7 @@ export interface Counters {
   ignored: Map<string, number>;
   contentDropped: Map<string, number>;
   errors: Map<string, number>;
+  spans: TapStats["spans"];
 }
 
 export function createCounters(): Counters {
@@ -20,6 +21,7 @@ export function createCounters(): Counters {
     ignored: new Map(),
     contentDropped: new Map(),
     errors: new Map(),
+    spans: { recorded: 0, sampledOut: 0, dropped: 0 },
   };
 }
 
@@ -36,6 +38,7 @@ export function readStats(counters: Counters, inFlight: number, queuedBytes: num
     ignored: Object.fromEntries(counters.ignored),
     inFlight,
     contentDropped: Object.fromEntries(counters.contentDropped),
+    spans: { ...counters.spans },
     errors: Object.fromEntries(counters.errors),
     queuedBytes,
   };

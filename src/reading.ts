@@ -13,6 +13,7 @@ import { createWorkerHost, type WorkerHost } from "./pipeline/worker-host.ts";
 import type { WorkerPolicy } from "./pipeline/worker-messages.ts";
 import { hasCallShape } from "./providers/call-shape.ts";
 import { createRecorder, type RecordCall } from "./record-call.ts";
+import { createSpanRecorder, type RecordSpan } from "./record-span.ts";
 import type { Exchange, TapLimits, TapOptions } from "./types.ts";
 
 export { toMetadata } from "./enrich/privacy.ts";
@@ -27,6 +28,7 @@ export interface ReadingOptions {
 export interface Reading {
   makeJob: MakeJob;
   recordCall: RecordCall;
+  recordSpan: RecordSpan;
   /** Loads prices, where cost is tracked. Never rejects. */
   ready(): Promise<void>;
   close(): void;
@@ -58,6 +60,7 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
         reader: host,
       }),
     recordCall,
+    recordSpan: createSpanRecorder({ options, linker, report }),
     ready: () => (options.tokenTracking !== false && options.costTracking !== false ? cost.ready() : Promise.resolve()),
     close: () => host?.close(),
   };

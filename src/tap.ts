@@ -20,6 +20,8 @@ import { createDelivery, type Delivery } from "./pipeline/delivery.ts";
 import { createExitHooks } from "./pipeline/process-end.ts";
 import { createQueue } from "./pipeline/queue.ts";
 import type { Reading, ReadingOptions } from "./reading.ts";
+import { createObserving, type Observe, type RunSpan } from "./spans/observe.ts";
+import { createSpanLog } from "./spans/span-log.ts";
 import type { RecordCall } from "./record-call.ts";
 import type { FlushReport, FlushResult, RunContext, Sink, Span, TapOptions, TapRecord, TapStats } from "./types.ts";
 
@@ -41,6 +43,10 @@ export interface Tap {
   install(): Restore;
   /** Runs `fn`; all calls inside carry `context`. Nested contexts merge. */
   run<Result>(context: RunContext, fn: () => Result): Result;
+  /** A span around a function of your own; calls inside are its children. `@tap.observe()` does the same for methods. */
+  readonly observe: Observe;
+  /** Runs a function in a span. */
+  readonly span: RunSpan;
   /** A tap bound to a context. It shares everything else, its end too. */
   with(context: RunContext): Tap;
   /** @returns unsubscribe */
@@ -112,6 +118,8 @@ export function createTap(options: TapOptions = {}): Tap {
   async function load(): Promise<void> {
     const started = startReading(await loadReading());
     await started.ready();
+    // Before the calls around them.
+    recordSpans();
     queue.open(started.makeJob);
   }
 
@@ -187,7 +195,38 @@ export function createTap(options: TapOptions = {}): Tap {
     emitter.emit("span", span);
     deliver(span);
   }
+  const spans = createSpanLog({
+    flow,
+    resolve: (bound) => observer.resolve(bound),
+    maxSpans: limits.queueExchanges,
+    onEnd() {
+      openQueue();
+      if (spans.size === 1) defer(recordSpans);
+    },
+    onDropped() {
+      counters.spans.dropped += 1;
+    },
+  });
 
+  function recordSpans(): void {
+    if (reading === undefined || spans.size === 0) return;
+    const { recordSpan } = reading;
+    runSuppressed(() => {
+      for (const draft of spans.take()) {
+        try {
+          const span = recordSpan(draft);
+          if (span === undefined) counters.spans.sampledOut += 1;
+          else deliverSpan(span);
+        } catch (error) {
+          counters.spans.dropped += 1;
+          report("record", error);
+        }
+      }
+    });
+  }
+
+
+    counters.spans.recorded += 1;
   function deliver(record: TapRecord): void {
     let stripped: TapRecord | undefined;
     for (const { sink, delivery } of deliveries) {
@@ -259,6 +298,7 @@ export function createTap(options: TapOptions = {}): Tap {
   }
 
   async function flush({ timeoutMs = FLUSH_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<FlushResult> {
+    recordSpans();
     const deadline = performance.now() + timeoutMs;
     await calls.endAbandoned(deadline);
     await waitFor(drain(), timeoutMs);
@@ -268,11 +308,18 @@ export function createTap(options: TapOptions = {}): Tap {
 
   const unhook = onProcessEnd(
     createExitHooks({
-      queue,
+      queue: {
+        hasWork: () => queue.hasWork() || spans.size > 0,
+        get size() {
+          return queue.size;
+        },
+      },
       deliveries: deliveries.map(({ delivery }) => delivery),
       drain,
       endRunning() {
-        if (queue.size > 0) loadNow();
+        spans.abandonAll("process_exit");
+        if (queue.size > 0 || spans.size > 0) loadNow();
+        recordSpans();
         queue.drainSync((exchange) => {
           addNote(exchange, "process_exit");
           observer.fail(exchange, undefined, true);
@@ -298,6 +345,7 @@ export function createTap(options: TapOptions = {}): Tap {
     const result = await flush({ timeoutMs });
     reading?.close();
     const deadline = performance.now() + timeoutMs;
+    spans.abandonAll("tap_closed");
     await Promise.all(deliveries.map(({ delivery }) => delivery.close(deadline)));
     unhook();
     return result;
@@ -339,6 +387,12 @@ export function createTap(options: TapOptions = {}): Tap {
       flush,
       close: ({ timeoutMs = FLUSH_TIMEOUT_MS } = {}) => (closing ??= closeAll(timeoutMs)),
       stats: () => readStats(counters, queue.size, queue.bytes),
+      ...createObserving({
+        log: spans,
+        bound,
+        isClosed: () => observer.isClosed,
+        report: (error) => report("span", error),
+      }),
       async [Symbol.asyncDispose]() {
         await (closing ??= closeAll(FLUSH_TIMEOUT_MS));
       },

@@ -305,7 +305,8 @@ export type CaptureContent = "full" | "metadata" | "redacted" | "truncated";
 
 export interface Capture {
   /** `recording`: not seen by a tap, but read by `parseExchange`. */
-  via: "fetch" | "dispatcher" | "recording";
+  /** `observe`: a span of the app's own function. */
+  via: "fetch" | "dispatcher" | "recording" | "observe";
   /** What became of the content of this record. */
   content: CaptureContent;
   requestTruncated: boolean;
@@ -472,6 +473,8 @@ export interface TapStats {
   inFlight: number;
   /** Calls whose content was dropped because a bound was reached, by bound, or by sampling (`sampled_out`). */
   contentDropped: Record<string, number>;
+  /** Spans of the app's functions, and runs of tools that were told by the calls around them. */
+  spans: { recorded: number; sampledOut: number; dropped: number };
   /** What user code, sinks and parsers threw at us, by place. */
   errors: Record<string, number>;
   /** Bytes now waiting in the queue. */
@@ -493,8 +496,11 @@ export interface RunContext extends CallContext {
 
 /** What the `capture` option sees: never content. */
 export interface CaptureMeta {
+  /** `app` for spans of the app's own functions. */
   provider: string;
-  api: Api;
+  /** Absent for spans. */
+  api?: Api;
+  /** `""` for spans. */
   host: string;
   model?: string;
   context: CallContext;

@@ -3,7 +3,14 @@
  * happens inside the app's call, so it is short, and whatever it throws is caught by the hook.
  */
 import type { FlowStore } from "#platform";
-import { type CallMarker, type Flow, type HeaderOverrides, type MergedContext, resolveSettings } from "../context.ts";
+import {
+  type CallMarker,
+  type Flow,
+  type HeaderOverrides,
+  type MergedContext,
+  type ResolvedSettings,
+  resolveSettings,
+} from "../context.ts";
 import { scrubUrl } from "../providers/secrets.ts";
 import type { Exchange, RunContext, TapOptions } from "../types.ts";
 import { addNote, createExchange, noteEnd } from "./exchange.ts";
@@ -46,6 +53,8 @@ export interface BeginOptions {
 export type HostInterest = HostEntry | "sniff" | undefined;
 
 export interface Observer extends ObserverOptions {
+  /** Who asks, here and now: for spans. */
+  resolve(bound: MergedContext | undefined): ResolvedSettings;
   /** The tap was closed: everything passes through. */
   isClosed: boolean;
   /** First question of each hook. One look-up for an origin seen before. */
@@ -138,6 +147,15 @@ export function createObserver(parts: ObserverOptions): Observer {
     findInterest,
     begin,
     end(exchange) {
+    resolve: (bound) =>
+      resolveSettings({
+        options,
+        bound,
+        fromOption: readContextOption(),
+        flow: flow.get(),
+        overrides: undefined,
+        baggage: undefined,
+      }),
       if (exchange.isEnded) return;
       noteEnd(exchange, false);
       parts.touch(exchange);

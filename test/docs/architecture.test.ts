@@ -17,7 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   providers: ["types.ts"],
   parsers: ["types.ts", "decode", "providers"],
   enrich: ["types.ts", "parsers (types)"],
-  pipeline: ["types.ts", "decode", "parsers", "platform", "background.ts (types)"],
+  pipeline: ["types.ts", "decode", "parsers", "enrich", "platform", "background.ts (types)"],
   interceptor: ["types.ts", "providers", "context.ts", "platform", "parsers (types)"],
   sinks: ["types.ts", "errors.ts"],
 };
