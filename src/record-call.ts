@@ -2,7 +2,8 @@
 import { buildCall, type CallFacts } from "./enrich/build-call.ts";
 import type { CostCalculator } from "./enrich/cost.ts";
 import { readHeaderFacts } from "./enrich/headers.ts";
-import type { Linker, LinkHints } from "./enrich/link.ts";
+import { createJobStore, isDeferred, type Job, joinJob, toResult } from "./enrich/jobs.ts";
+import type { Linker, LinkHints, Links } from "./enrich/link.ts";
 import { keepArguments, type ToolRun } from "./enrich/link-tools.ts";
 import type { TurnPrivacy } from "./enrich/link-turns.ts";
 import { applyPrivacy, applySpanPrivacy, type PrivacyPolicy, toMetadata } from "./enrich/privacy.ts";
@@ -29,16 +30,26 @@ export interface RecordedCall {
   spans: Span[];
 }
 
-export type RecordCall = (exchange: Exchange, assembled: AssembledExchange | undefined) => RecordedCall | undefined;
+/** `undefined`: sampled out; `poll`: only asked for the state of a job. */
+export type RecordCall = (
+  exchange: Exchange,
+  assembled: AssembledExchange | undefined,
+) => RecordedCall | "poll" | undefined;
 
 /** The steps of a call on its way to the sinks. `undefined`: sampled out. */
 export function createRecorder(recorder: RecorderOptions): RecordCall {
   const { options, cost, linker, report } = recorder;
-  return function recordCall(exchange, assembled) {
+  const jobs = createJobStore();
+  return function recordCall(seen, assembled) {
+    const job = jobs.complete(seen, assembled?.response);
+    if (seen.pollOf !== undefined && job === undefined) return "poll";
+    const exchange = job === undefined ? seen : toResult(job, seen);
     const { settings } = exchange;
     const built = buildCall(toFacts(exchange, assembled, options.sampleRate));
     // Ids first: sampling is per trace, and what is sampled out needs no gate.
-    const { toolRuns, turn } = linker.link(built, toLinkHints(exchange, assembled, options));
+    const { toolRuns, turn } =
+      job === undefined ? linker.link(built, toLinkHints(exchange, assembled, options)) : linkToJob(built, job);
+    if (isDeferred(assembled?.response)) jobs.note(built, exchange);
     const { traceId } = built.trace;
     if (!isSampled(traceId, options.sampleRate ?? 1)) return undefined;
     const policy = createPolicy(settings, toCaptureMeta(built), options, report);
@@ -62,6 +73,12 @@ export function createRecorder(recorder: RecorderOptions): RecordCall {
     if (turn !== undefined) keepArguments(turn, call);
     return { call, spans: toolRuns.map((run) => recordToolRun(run, built, policy)) };
   };
+}
+
+/** The call itself was linked when it was recorded. */
+function linkToJob(call: LlmCall, job: Job): Links {
+  joinJob(call, job, randomHex(16));
+  return { toolRuns: [], turn: undefined };
 }
 
 /** The strictest of the call that asked for the tool and the one that brought its result. */

@@ -177,6 +177,10 @@ export function createTap(options: TapOptions = {}): Tap {
     }
     try {
       const recorded = reading.recordCall(exchange, assembled);
+      if (recorded === "poll") {
+        increase(counters.ignored, "poll");
+        return;
+      }
       if (recorded === undefined) {
         counters.sampledOut += 1;
         return;
@@ -191,10 +195,6 @@ export function createTap(options: TapOptions = {}): Tap {
     }
   }
 
-  function deliverSpan(span: Span): void {
-    emitter.emit("span", span);
-    deliver(span);
-  }
   const spans = createSpanLog({
     flow,
     resolve: (bound) => observer.resolve(bound),
@@ -225,8 +225,12 @@ export function createTap(options: TapOptions = {}): Tap {
     });
   }
 
-
+  function deliverSpan(span: Span): void {
     counters.spans.recorded += 1;
+    emitter.emit("span", span);
+    deliver(span);
+  }
+
   function deliver(record: TapRecord): void {
     let stripped: TapRecord | undefined;
     for (const { sink, delivery } of deliveries) {
@@ -294,11 +298,11 @@ export function createTap(options: TapOptions = {}): Tap {
   /** Reads all that has ended so far. */
   async function drain(): Promise<void> {
     await opening;
+    recordSpans();
     await queue.drain();
   }
 
   async function flush({ timeoutMs = FLUSH_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<FlushResult> {
-    recordSpans();
     const deadline = performance.now() + timeoutMs;
     await calls.endAbandoned(deadline);
     await waitFor(drain(), timeoutMs);
@@ -341,11 +345,11 @@ export function createTap(options: TapOptions = {}): Tap {
     restores.clear();
     observer.isClosed = true;
     calls.endAll("tap_closed");
+    spans.abandonAll("tap_closed");
     calls.stop();
     const result = await flush({ timeoutMs });
     reading?.close();
     const deadline = performance.now() + timeoutMs;
-    spans.abandonAll("tap_closed");
     await Promise.all(deliveries.map(({ delivery }) => delivery.close(deadline)));
     unhook();
     return result;
@@ -383,16 +387,16 @@ export function createTap(options: TapOptions = {}): Tap {
         checkContext(context, "with");
         return makeTap(mergeContext(bound, context));
       },
-      on: emitter.on,
-      flush,
-      close: ({ timeoutMs = FLUSH_TIMEOUT_MS } = {}) => (closing ??= closeAll(timeoutMs)),
-      stats: () => readStats(counters, queue.size, queue.bytes),
       ...createObserving({
         log: spans,
         bound,
         isClosed: () => observer.isClosed,
         report: (error) => report("span", error),
       }),
+      on: emitter.on,
+      flush,
+      close: ({ timeoutMs = FLUSH_TIMEOUT_MS } = {}) => (closing ??= closeAll(timeoutMs)),
+      stats: () => readStats(counters, queue.size, queue.bytes),
       async [Symbol.asyncDispose]() {
         await (closing ??= closeAll(FLUSH_TIMEOUT_MS));
       },

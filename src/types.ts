@@ -611,6 +611,8 @@ export interface Exchange {
   readonly url: string;
   readonly host: string;
   readonly path: string;
+  /** The job whose state this request asks for: no call of its own, but it may bring the end of one. */
+  readonly pollOf: string | undefined;
   readonly settings: CallSettings;
   readonly startedAt: number;
   readonly startTime: number;

@@ -13,6 +13,7 @@ export interface ExchangeStart {
   url: string;
   host: string;
   path: string;
+  pollOf?: string | undefined;
   settings: CallSettings;
 }
 
@@ -34,6 +35,7 @@ export function createExchange(start: ExchangeStart): Exchange {
     url: start.url,
     host: start.host,
     path: start.path,
+    pollOf: start.pollOf,
     settings: start.settings,
     startedAt: Date.now(),
     startTime: performance.now(),

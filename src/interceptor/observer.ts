@@ -106,9 +106,11 @@ export function createObserver(parts: ObserverOptions): Observer {
 
   function begin(interest: HostEntry | "sniff", start: BeginOptions): Exchange | undefined {
     const isSniffed = interest === "sniff";
-    const route = isSniffed
+    const called = isSniffed
       ? router.sniff(start.method, start.path)
       : router.route(interest, start.method, start.path, (name) => findHeader(start.headers, name));
+    const poll = isSniffed || called !== undefined ? undefined : router.routePoll(interest, start.method, start.path);
+    const route = called ?? poll?.route;
     if (route === undefined) {
       if (!isSniffed) parts.countIgnored("not_inference");
       return undefined;
@@ -135,6 +137,7 @@ export function createObserver(parts: ObserverOptions): Observer {
       url: scrubUrl(start.origin + start.path),
       host: authorityOf(start.origin) ?? "",
       path: scrubUrl(start.path),
+      pollOf: poll?.jobId,
       settings,
     });
     for (const note of notes) addNote(exchange, note);
@@ -144,9 +147,6 @@ export function createObserver(parts: ObserverOptions): Observer {
   return {
     ...parts,
     isClosed: false,
-    findInterest,
-    begin,
-    end(exchange) {
     resolve: (bound) =>
       resolveSettings({
         options,
@@ -156,6 +156,9 @@ export function createObserver(parts: ObserverOptions): Observer {
         overrides: undefined,
         baggage: undefined,
       }),
+    findInterest,
+    begin,
+    end(exchange) {
       if (exchange.isEnded) return;
       noteEnd(exchange, false);
       parts.touch(exchange);

@@ -38,8 +38,16 @@ export interface Router {
     path: string,
     header?: (name: string) => string | undefined,
   ): RouteInfo | undefined;
+  /** Reads the path of a request that asks a known host for the state of a job: `GET /responses/{id}`, … */
+  routePoll(entry: HostEntry, method: string, path: string): PollRoute | undefined;
   /** Reads the path of an unknown host; whether it is a call, `hasCallShape` says once the body is known. */
   sniff(method: string, path: string): RouteInfo | undefined;
+}
+
+/** A request for the state of a job. */
+export interface PollRoute {
+  route: RouteInfo;
+  jobId: string;
 }
 
 /** Hosts remembered before the cache starts anew: a crawler must not make it grow without end. */
@@ -62,7 +70,7 @@ export function createRouter(hosts: TapOptions["hosts"]): Router {
     return entry;
   }
 
-  return { lookUp, route: routePath, sniff: sniffPath };
+  return { lookUp, route: routePath, routePoll, sniff: sniffPath };
 }
 
 function routePath(
@@ -78,6 +86,23 @@ function routePath(
   }
   return entry.known === undefined ? undefined : routeTarget(entry.known, path, header);
 }
+
+function routePoll(entry: HostEntry, method: string, path: string): PollRoute | undefined {
+  if (method !== "GET") return undefined;
+  const match = POLL_PATH.exec(pathnameOf(path));
+  const [, base, id] = match ?? [];
+  if (base === undefined || id === undefined) return undefined;
+  const route = routePath(entry, "POST", base);
+  if (route?.api !== "openai-responses" && route?.api !== "replicate") return undefined;
+  try {
+    return { route, jobId: decodeURIComponent(id) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What began the job, and its id. */
+const POLL_PATH = /^(.*\/(?:responses|predictions))\/([^/]+)$/;
 
 function routeTarget(
   target: HostTarget,

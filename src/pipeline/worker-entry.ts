@@ -64,6 +64,7 @@ function restoreExchange(data: ExchangeData): Exchange {
     startedAt: 0,
     requestSource: undefined,
     addedUsage: undefined,
+    pollOf: undefined,
     headersTime: 0,
     firstByteTime: 0,
     lastByteTime: 0,
