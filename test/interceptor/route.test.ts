@@ -167,6 +167,10 @@ describe("paths of known hosts", () => {
     ],
     ["https://api.cohere.com/v1/chat", "cohere", "cohere-v1", "chat"],
     ["https://api.cohere.com/v1/generate", "cohere", "cohere-v1", "text_completion"],
+    ["https://api.cohere.com/v1/summarize", "cohere", "cohere-v1", "text_completion"],
+    ["https://api.cohere.com/v1/classify", "cohere", "cohere-v1", "text_completion"],
+    ["https://ai-gateway.vercel.sh/v3/ai/speech-model", "vercel", "vercel-ai", "text_to_speech"],
+    ["https://ai-gateway.vercel.sh/v3/ai/transcription-model", "vercel", "vercel-ai", "transcription"],
     ["https://api.cohere.com/v2/chat", "cohere", "cohere-v2", "chat"],
     ["https://api.cohere.com/v2/embed", "cohere", "cohere-v2", "embeddings"],
     ["https://api.cohere.com/v2/rerank", "cohere", "rerank", "rerank"],
@@ -333,6 +337,26 @@ describe("paths of known hosts", () => {
     "https://ollama.com/api/pull",
   ])("%s is no inference", (url) => {
     expect(route(url)).toBeUndefined();
+  });
+
+  it.each<[url: string, jobId?: string, api?: Api]>([
+    ["https://api.openai.com/v1/responses/resp_1", "resp_1", "openai-responses"],
+    ["https://api.openai.com/v1/responses/resp_1?stream=true", "resp_1", "openai-responses"],
+    ["https://r.openai.azure.com/openai/v1/responses/resp%5F1", "resp_1", "openai-responses"],
+    ["https://api.replicate.com/v1/predictions/p1", "p1", "replicate"],
+    ["https://api.openai.com/v1/responses/resp_1/input_items"],
+    ["https://api.openai.com/v1/responses/%"],
+    ["https://api.openai.com/v1/responses"],
+    ["https://api.openai.com/v1/models/gpt-5"],
+    ["https://api.replicate.com/v1/predictions"],
+    ["https://us-central1-aiplatform.googleapis.com/v1/predictions/p1"],
+  ])("%s: the state of a job, or nothing", (url, jobId, api) => {
+    const entry = router.lookUp(authorityOf(url) ?? "");
+    if (entry === undefined || entry === null) throw new Error("unknown host");
+    const path = url.replace(/^https?:\/\/[^/]*/, "");
+    const poll = router.routePoll(entry, "GET", path);
+    expect([poll?.jobId, poll?.route.api]).toEqual([jobId, api]);
+    expect(router.routePoll(entry, "POST", path)).toBeUndefined();
   });
 
   it("is only about POST", () => {

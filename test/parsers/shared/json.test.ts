@@ -29,6 +29,7 @@ describe("readers", () => {
       asIndex,
       [
         [0, 0],
+        [-0, 0],
         ["7", 7],
         ["007", 7],
         [-1, undefined],
