@@ -1,12 +1,18 @@
 /** Sends calls and spans to Amplitude as events. */
+import { createHash } from "node:crypto";
 import process from "node:process";
 import type { DeliveryResult, Sink, TapRecord, WriteResult } from "../types.ts";
 import { createAppClientDelivery, createKeyDelivery } from "./amplitude/delivery/create-delivery.ts";
 import { defaultDeviceId } from "./amplitude/device-id.ts";
-import { type AmplitudeSinkOptions, checkOptions } from "./amplitude/options.ts";
+import {
+  type AmplitudeSinkKeyOptions,
+  type AmplitudeSinkOptions,
+  checkOptions,
+  endpointUrl,
+} from "./amplitude/options.ts";
 import { createEventPreparer } from "./amplitude/prepare-event.ts";
 import { chooseSchema } from "./amplitude/choose-schema.ts";
-import { mergeResults } from "./amplitude/merge-results.ts";
+import { mergeReasons, mergeResults } from "./amplitude/merge-results.ts";
 import type { PreparedEvent } from "./amplitude/types.ts";
 import { allResults } from "./shared/results.ts";
 import { createTimeSlice } from "./shared/time-slice.ts";
@@ -70,6 +76,7 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
     });
     const pauseWhenDue = createTimeSlice();
     const results: DeliveryResult[] = [];
+    const reasons: (string | undefined)[] = [];
     let retryAfterMs: number | undefined;
     let events: PreparedEvent[] = [];
     /** How many events each record that is prepared has made. */
@@ -78,9 +85,10 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
 
     /** @returns whether it makes sense to go on. */
     async function deliverPrepared(): Promise<boolean> {
-      const answer = events.length === 0 ? { results: [] } : await delivery.deliver(events, signal);
+      const answer: WriteResult = events.length === 0 ? { results: [] } : await delivery.deliver(events, signal);
       const merged = mergeResults(answer.results, counts);
       results.push(...merged);
+      reasons.push(...mergeReasons(answer.reasons ?? [], counts));
       if (answer.retryAfterMs !== undefined) retryAfterMs = Math.max(retryAfterMs ?? 0, answer.retryAfterMs);
       events = [];
       counts = [];
@@ -99,12 +107,19 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
     }
     if (counts.length > 0) await deliverPrepared();
     while (results.length < records.length) results.push("retry");
-    return retryAfterMs === undefined ? { results } : { results, retryAfterMs };
+    return {
+      results,
+      ...(reasons.some((reason) => reason !== undefined) && { reasons }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    };
   }
 
   return {
     name: options.name ?? "amplitude",
     content: options.content ?? "full",
+    ...(options.client === undefined && { destination: nameDestination(options) }),
+    // By `insert_id`, for seven days.
+    idempotent: true,
     write(records, { signal }) {
       if (closed) return Promise.resolve(allResults(records.length, "rejected"));
       const written = write(records, signal);
@@ -119,6 +134,13 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
       await delivery.close();
     },
   };
+}
+
+/** What is stored for one project never goes to another; the key itself is in no path. */
+function nameDestination(options: AmplitudeSinkKeyOptions): string {
+  return createHash("sha256")
+    .update(`${endpointUrl(options)}\n${options.apiKey}`)
+    .digest("hex");
 }
 
 function printWarning(message: string): void {

@@ -15,3 +15,12 @@ export function mergeResults(results: readonly DeliveryResult[], counts: readonl
     return ORDER.find((result) => own.includes(result)) ?? (own.length < count ? "retry" : "delivered");
   });
 }
+
+/** Why a record was refused: the reason of its first event that was. */
+export function mergeReasons(
+  reasons: readonly (string | undefined)[],
+  counts: readonly number[],
+): (string | undefined)[] {
+  let next = 0;
+  return counts.map((count) => reasons.slice(next, (next += count)).find((reason) => reason !== undefined));
+}

@@ -29,12 +29,13 @@ export function createClientDelivery(options: ClientDeliveryOptions): ClientDeli
     if (signal.aborted || events.length === 0) return Promise.resolve({ results });
 
     return new Promise((resolve) => {
+      const reasons: string[] = [];
       let open = events.length;
       const finish = (): void => {
         clearTimeout(timer);
         leave();
         // A copy: a client that settles an event later must not change what was answered.
-        resolve({ results: [...results] });
+        resolve({ results: [...results], ...(reasons.length > 0 && { reasons: [...reasons] }) });
       };
       const settle = (index: number, result: DeliveryResult): void => {
         results[index] = result;
@@ -50,7 +51,11 @@ export function createClientDelivery(options: ClientDeliveryOptions): ClientDeli
           const { promise } = client.track(event);
           results[index] = "unknown";
           promise.then(
-            (result) => settle(index, readResult(result)),
+            (result) => {
+              const meaning = readResult(result);
+              if (meaning === "rejected") reasons[index] = `code ${result.code}: ${result.message}`;
+              settle(index, meaning);
+            },
             () => settle(index, "unknown"),
           );
         } catch {

@@ -1,5 +1,5 @@
 /** Joins the parts of delivery: by key, or by the app's client. */
-import type { WriteResult } from "../../../types.ts";
+import type { DeliveryResult, WriteResult } from "../../../types.ts";
 import { type AmplitudeSinkClientOptions, type AmplitudeSinkKeyOptions, endpointUrl } from "../options.ts";
 import { reduceToFacts } from "../prepare-event.ts";
 import type { PreparedEvent } from "../types.ts";
@@ -70,9 +70,21 @@ async function deliverThroughPlugins(
   const outcomes = await runner.run(events, signal);
   const passed = outcomes.filter((outcome) => typeof outcome !== "string");
   const sent = await sender(passed, signal);
-  const answers = sent.results.values();
-  const results = outcomes.map((outcome) =>
-    outcome === "dropped" ? "rejected" : outcome === "late" ? "retry" : (answers.next().value ?? "retry"),
-  );
-  return { ...sent, results };
+  let next = 0;
+  const reasons: (string | undefined)[] = [];
+  const results = outcomes.map((outcome, index): DeliveryResult => {
+    if (outcome === "late") return "retry";
+    if (outcome === "dropped") {
+      reasons[index] = "dropped by a plugin";
+      return "rejected";
+    }
+    const position = next++;
+    if (sent.reasons?.[position] !== undefined) reasons[index] = sent.reasons[position];
+    return sent.results[position] ?? "retry";
+  });
+  return {
+    results,
+    ...(reasons.length > 0 && { reasons }),
+    ...(sent.retryAfterMs !== undefined && { retryAfterMs: sent.retryAfterMs }),
+  };
 }

@@ -55,6 +55,7 @@ export function createSender(options: SenderOptions): Sender {
   return async function deliver(given, signal) {
     const events = [...given];
     const results: DeliveryResult[] = events.map(() => "retry");
+    const reasons: (string | undefined)[] = [];
     let retryAfterMs: number | undefined;
     const later = (milliseconds: number | undefined): void => {
       if (milliseconds !== undefined) retryAfterMs = Math.max(retryAfterMs ?? 0, Math.ceil(milliseconds));
@@ -100,6 +101,11 @@ export function createSender(options: SenderOptions): Sender {
       for (const index of indexes) results[index] = result;
     }
 
+    function reject(indexes: readonly number[], reason: string): void {
+      settle(indexes, "rejected");
+      for (const index of indexes) reasons[index] = reason;
+    }
+
     /** Puts both halves where the whole was. */
     function bisect(task: Task): void {
       const middle = Math.ceil(task.indexes.length / 2);
@@ -109,9 +115,9 @@ export function createSender(options: SenderOptions): Sender {
       );
     }
 
-    function onInvalid(task: Task, named: readonly number[]): void {
+    function onInvalid(task: Task, named: readonly number[], reason: string): void {
       const bad = new Set(named.flatMap((position) => task.indexes[position] ?? []));
-      settle([...bad], "rejected");
+      reject([...bad], reason);
       const rest: Task = {
         indexes: task.indexes.filter((index) => !bad.has(index)),
         invalidRounds: task.invalidRounds + 1,
@@ -119,7 +125,7 @@ export function createSender(options: SenderOptions): Sender {
       if (rest.indexes.length === 0) return;
       // Amplitude names only the first of a kind. With many, halves cost fewer bytes than the whole again and again.
       if (rest.indexes.length > 1 && (rest.invalidRounds > 1 || bad.size === 0)) bisect(rest);
-      else if (bad.size === 0) settle(rest.indexes, "rejected");
+      else if (bad.size === 0) reject(rest.indexes, reason);
       else tasks.unshift(rest);
     }
 
@@ -130,7 +136,7 @@ export function createSender(options: SenderOptions): Sender {
         const bytes = task.indexes.reduce((sum, index) => sum + (events[index] as PreparedEvent).bytes, 0);
         requestBytes = Math.max(MIN_REQUEST_BYTES, Math.min(requestBytes, bytes) / 2);
         bisect(task);
-      } else if (isReducedToFacts(event)) settle(task.indexes, "rejected");
+      } else if (isReducedToFacts(event)) reject(task.indexes, "HTTP 413, even without content");
       else {
         events[first] = reduce(event);
         tasks.unshift(task);
@@ -167,10 +173,10 @@ export function createSender(options: SenderOptions): Sender {
         requestBytes = Math.min(options.maxRequestBytes, requestBytes * 1.25);
       } else if (verdict.kind === "invalid") {
         warnOnce(`Amplitude refuses some events: ${verdict.reason}`);
-        onInvalid(task, verdict.indexes);
+        onInvalid(task, verdict.indexes, verdict.reason);
       } else if (verdict.kind === "invalid_somewhere") {
         warnOnce(`Amplitude refuses some events: ${verdict.reason}`);
-        onInvalid(task, []);
+        onInvalid(task, [], verdict.reason);
       } else if (verdict.kind === "too_large") onTooLarge(task);
       else if (verdict.kind === "throttled") {
         if (!onThrottled(task, verdict)) break;
@@ -186,6 +192,10 @@ export function createSender(options: SenderOptions): Sender {
         break;
       }
     }
-    return retryAfterMs === undefined ? { results } : { results, retryAfterMs };
+    return {
+      results,
+      ...(reasons.length > 0 && { reasons }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    };
   };
 }
