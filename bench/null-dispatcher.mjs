@@ -120,7 +120,13 @@ function dispatchCase(kind, contentType, chunks, wrap) {
   const dispatch = wrap(stub);
   return () => {
     dispatch(
-      { origin: "https://api.openai.com", path: "/v1/chat/completions", method: "POST", body: request, headers: requestHeaders },
+      {
+        origin: "https://api.openai.com",
+        path: "/v1/chat/completions",
+        method: "POST",
+        body: request,
+        headers: requestHeaders,
+      },
       createHandler(kind),
     );
   };
@@ -134,7 +140,13 @@ function fetchCase(kind, contentType, chunks, wrap) {
   const done = Promise.resolve(response);
   const baseFetch = (_input, init) => {
     (init.dispatcher ?? dispatcher).dispatch(
-      { origin: "https://api.openai.com", path: "/v1/chat/completions", method: "POST", body: init.body, headers: init.headers },
+      {
+        origin: "https://api.openai.com",
+        path: "/v1/chat/completions",
+        method: "POST",
+        body: init.body,
+        headers: init.headers,
+      },
       createHandler(kind),
     );
     return done;
@@ -179,7 +191,7 @@ async function measure(chunkCount, makeRun) {
 
 const rows = [];
 function add(work, budget, value, noise) {
-  rows.push({ work, "µs": round(value), noise: round(noise), budget, met: value <= budget + noise ? "yes" : "NO" });
+  rows.push({ work, µs: round(value), noise: round(noise), budget, met: value <= budget + noise ? "yes" : "NO" });
 }
 
 for (const [level, kind] of [
@@ -218,7 +230,12 @@ async function measureOther() {
   const stub = createStub("legacy", "application/json", [answer]);
   const init = { method: "GET", headers: { accept: "application/json", "user-agent": "bench" } };
   const done = Promise.resolve(undefined);
-  const options = { origin: "https://shop.example.com", path: "/api/items/7", method: "GET", headers: ["accept", "*/*"] };
+  const options = {
+    origin: "https://shop.example.com",
+    path: "/api/items/7",
+    method: "GET",
+    headers: ["accept", "*/*"],
+  };
   const makeFetch = (dispatcher) => () => {
     dispatcher.dispatch(options, createHandler("legacy"));
     return done;
@@ -246,7 +263,12 @@ async function measureOther() {
   globalThis.fetch = realFetch;
   await tap.close();
   const base = median(results.bare);
-  add("install(): a request to another host", 0.5, median(results.tapped) - base, Math.abs(median(results.again) - base));
+  add(
+    "install(): a request to another host",
+    0.5,
+    median(results.tapped) - base,
+    Math.abs(median(results.again) - base),
+  );
 }
 if ("other".includes(flags.only)) await measureOther();
 

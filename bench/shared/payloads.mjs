@@ -45,7 +45,9 @@ export function makeChatResponse({ bytes = 2048, model = "gpt-4.1-mini-2025-04-1
     object: "chat.completion",
     created: 1760000000,
     model,
-    choices: [{ index: 0, message: { role: "assistant", content, refusal: null }, logprobs: null, finish_reason: "stop" }],
+    choices: [
+      { index: 0, message: { role: "assistant", content, refusal: null }, logprobs: null, finish_reason: "stop" },
+    ],
     usage,
     service_tier: "default",
     system_fingerprint: "fp_bench",

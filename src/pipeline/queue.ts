@@ -176,8 +176,7 @@ export function createQueue(options: QueueOptions): Queue {
       options.onFailed(exchange, error);
       return;
     }
-    const isCut = assembled !== undefined && (assembled.responseTruncated || exchange.requestTruncated);
-    if (isCut && !exchange.notes.includes("response_content_dropped")) options.onContentDropped("exchange_bytes");
+    if (assembled !== undefined && isOverBound(exchange, assembled)) options.onContentDropped("exchange_bytes");
     options.onAssembled(exchange, assembled);
   }
 
@@ -256,4 +255,15 @@ export function createQueue(options: QueueOptions): Queue {
       return bytes;
     },
   };
+}
+
+/** Content was left out for want of room; not because texts are cut to length. */
+function isOverBound({ requestTruncated, notes: counted }: Exchange, { notes, response }: AssembledExchange): boolean {
+  if (counted.includes("response_content_dropped")) return false;
+  return (
+    requestTruncated ||
+    response.contentTruncated === true ||
+    notes.includes("response_content_dropped") ||
+    notes.includes("response_body_too_large")
+  );
 }

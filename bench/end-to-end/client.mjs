@@ -1,0 +1,119 @@
+/** One variant in one scenario: `node client.mjs <variant> <scenario> <port>`; prints what it measured as JSON. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import process from "node:process";
+import { makeChatRequest } from "../shared/payloads.mjs";
+import { percentile } from "../shared/statistics.mjs";
+import { SCENARIOS } from "./scenarios.mjs";
+
+const [variantName, scenarioName, portText, peersFile] = process.argv.slice(2);
+const scenario = SCENARIOS[scenarioName];
+const port = Number(portText);
+const baseURL = `http://127.0.0.1:${port}/v1`;
+
+const importStarted = performance.now();
+const { VARIANTS } = peersFile ? await import(peersFile) : await import("./variants.mjs");
+const variant = await VARIANTS[variantName](port);
+let importMs = performance.now() - importStarted;
+
+const isEmbeddings = scenario.model.startsWith("bench:embeddings");
+const isImage = scenario.model.startsWith("bench:image");
+const path = isEmbeddings ? "embeddings" : isImage ? "images/generations" : "chat/completions";
+const request = isEmbeddings
+  ? { model: scenario.model, input: ["a", "b"], encoding_format: "float" }
+  : isImage
+    ? { model: scenario.model, prompt: "a lighthouse" }
+    : makeChatRequest({ model: scenario.model, stream: scenario.stream, length: scenario.requestLength ?? 600 });
+
+const firstChunks = [];
+
+async function makeCall() {
+  if (scenario.client === "sdk" || scenario.client === "first") {
+    const { default: OpenAI } = await import("openai");
+    const plain = new OpenAI({
+      apiKey: "sk-bench",
+      baseURL,
+      maxRetries: 0,
+      ...(variant.fetch !== undefined && { fetch: variant.fetch }),
+    });
+    const client = variant.wrap === undefined ? plain : variant.wrap(plain);
+    if (isEmbeddings) return () => client.embeddings.create(request);
+    if (!scenario.stream) return () => client.chat.completions.create(request);
+    return async () => {
+      const started = performance.now();
+      const stream = await client.chat.completions.create(request);
+      let isFirst = true;
+      for await (const chunk of stream) {
+        if (isFirst && chunk.choices[0]?.delta?.content) {
+          firstChunks.push(performance.now() - started);
+          isFirst = false;
+        }
+      }
+    };
+  }
+  if (scenario.client === "other") {
+    return async () => {
+      const response = await globalThis.fetch(`http://localhost:${port}/items`);
+      await response.text();
+    };
+  }
+  const body = JSON.stringify(request);
+  const headers = { "content-type": "application/json", authorization: "Bearer sk-bench" };
+  return async () => {
+    const started = performance.now();
+    const response = await (variant.fetch ?? globalThis.fetch)(`${baseURL}/${path}`, { method: "POST", headers, body });
+    if (!scenario.stream) {
+      // The app's own work on the body would hide what is measured.
+      await response.arrayBuffer();
+      return;
+    }
+    let isFirst = true;
+    for await (const chunk of response.body) {
+      if (isFirst && chunk.length > 0) firstChunks.push(performance.now() - started);
+      isFirst = false;
+    }
+  };
+}
+
+async function run(call, count, atOnce) {
+  let left = count;
+  async function work() {
+    while (left > 0) {
+      left -= 1;
+      await call();
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, work));
+}
+
+const call = await makeCall();
+importMs = scenario.client === "first" ? performance.now() - importStarted : importMs;
+await run(call, scenario.warmUp ?? 0, scenario.atOnce);
+await variant.finish();
+const before = variant.countRecorded() ?? 0;
+firstChunks.length = 0;
+globalThis.gc?.();
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+const cpu = process.cpuUsage();
+const started = performance.now();
+await run(call, scenario.calls, scenario.atOnce);
+const wallMs = performance.now() - started;
+await variant.finish();
+const { user, system } = process.cpuUsage(cpu);
+delay.disable();
+const recorded = variant.countRecorded();
+process.stdout.write(
+  `${JSON.stringify({
+    cpuMicros: (user + system) / scenario.calls,
+    wallMicros: (wallMs * 1000) / scenario.calls,
+    firstChunkP50: percentile(firstChunks, 0.5),
+    firstChunkP99: percentile(firstChunks, 0.99),
+    loopP99: delay.percentile(99) / 1e6,
+    loopMax: delay.max / 1e6,
+    peakRss: process.resourceUsage().maxRSS / 1024,
+    importMs,
+    recorded: recorded === undefined ? undefined : recorded - before,
+    calls: scenario.client === "other" ? 0 : scenario.calls,
+  })}\n`,
+);
+process.exit(0);

@@ -1,0 +1,99 @@
+/** Runs scenarios with variants, each in a process of its own, in interleaved rounds, and sums them up. */
+import { fork, spawn } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { median, spread } from "../shared/statistics.mjs";
+import { SCENARIOS } from "./scenarios.mjs";
+
+const here = (file) => fileURLToPath(new URL(file, import.meta.url));
+
+/** @returns {Promise<{ port: number, stop: () => void }>} */
+export async function startServer() {
+  const child = fork(here("server.mjs"));
+  const port = await new Promise((resolve, reject) => {
+    child.once("message", (message) => resolve(message.port));
+    child.once("error", reject);
+  });
+  return { port, stop: () => child.kill() };
+}
+
+/** @returns what the client measured, or `{ failure }` */
+function runClient(variant, scenario, port, { peersFile, timeoutMs = 180_000 } = {}) {
+  return new Promise((resolve) => {
+    const args = ["--expose-gc", here("client.mjs"), variant, scenario, String(port)];
+    if (peersFile !== undefined) args.push(peersFile);
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs });
+    let output = "";
+    let errors = "";
+    child.stdout.on("data", (chunk) => (output += chunk));
+    child.stderr.on("data", (chunk) => (errors += chunk));
+    child.on("close", () => {
+      // Peers write to stdout too: the last line is ours.
+      const line = output.trim().split("\n").at(-1) ?? "";
+      try {
+        resolve(JSON.parse(line));
+      } catch {
+        resolve({ failure: (errors || output).trim().slice(-400) || "no answer" });
+      }
+    });
+  });
+}
+
+const FIELDS = [
+  "cpuMicros",
+  "wallMicros",
+  "firstChunkP50",
+  "firstChunkP99",
+  "loopP99",
+  "loopMax",
+  "peakRss",
+  "importMs",
+];
+
+/**
+ * @param {{ variants: string[], scenarios: string[], rounds: number, peersFile?: string, onRow?: (row: object) => void }} options
+ * @returns one row for each scenario and variant: medians, and how far the middle half of them lies apart
+ */
+export async function runRounds({ variants, scenarios, rounds, peersFile, onRow }) {
+  const server = await startServer();
+  const rows = [];
+  try {
+    for (const scenario of scenarios) {
+      const results = new Map(variants.map((variant) => [variant, []]));
+      for (let turn = 0; turn < rounds; turn += 1) {
+        // Each variant is first as often as last.
+        const order = variants.map((_, index) => variants[(index + turn) % variants.length]);
+        for (const variant of order) {
+          results.get(variant).push(await runClient(variant, scenario, server.port, { peersFile }));
+        }
+      }
+      for (const variant of variants) {
+        const row = summarize(scenario, variant, results.get(variant));
+        rows.push(row);
+        onRow?.(row);
+      }
+    }
+  } finally {
+    server.stop();
+  }
+  return rows;
+}
+
+function summarize(scenario, variant, results) {
+  const good = results.filter((result) => result.failure === undefined);
+  const row = { scenario, title: SCENARIOS[scenario].title, variant, rounds: good.length };
+  const failure = results.find((result) => result.failure !== undefined)?.failure;
+  if (failure !== undefined) row.failure = failure;
+  for (const field of FIELDS) {
+    const values = good.map((result) => result[field]).filter((value) => typeof value === "number");
+    if (values.length === 0) continue;
+    row[field] = median(values);
+    row[`${field}Spread`] = spread(values);
+  }
+  const counted = good.filter((result) => result.recorded !== undefined);
+  if (counted.length > 0) {
+    row.recorded = counted.reduce((sum, result) => sum + result.recorded, 0);
+    row.calls = counted.reduce((sum, result) => sum + result.calls, 0);
+  }
+  return row;
+}
