@@ -1,5 +1,7 @@
 /** One request to Amplitude. Strict: nothing but a valid acknowledgement counts as one. */
 import { onAbort } from "../../shared/abort.ts";
+import { describeFailure } from "../../shared/describe-failure.ts";
+import { readText } from "../../shared/read-text.ts";
 import { readVerdict, type Verdict } from "./verdict.ts";
 
 export interface TransportOptions {
@@ -41,37 +43,15 @@ export function createTransport(options: TransportOptions): Transport {
         redirect: "manual",
         signal: controller.signal,
       });
-      const text = await readText(response);
+      const text = await readText(response, MAX_ANSWER_CHARACTERS);
       return readVerdict(response.status, text, response.headers.get("retry-after"));
     } catch (error) {
       if (signal.aborted) return undefined;
-      const reason = controller.signal.aborted ? `no answer within ${requestTimeoutMs} ms` : describe(error);
+      const reason = controller.signal.aborted ? `no answer within ${requestTimeoutMs} ms` : describeFailure(error);
       return { kind: "unavailable", reason };
     } finally {
       clearTimeout(timer);
       leave();
     }
   };
-}
-
-/** Reads an answer up to a bound. A body that breaks off rejects, as `response.text()` does. */
-async function readText(response: Response): Promise<string> {
-  if (response.body === null) return "";
-  const decoder = new TextDecoder();
-  const reader = response.body.getReader();
-  let text = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    text += decoder.decode(value, { stream: true });
-    if (text.length > MAX_ANSWER_CHARACTERS) {
-      await reader.cancel();
-      return "";
-    }
-  }
-}
-
-function describe(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error ? `${String(error)} (${cause.message})` : String(error);
 }

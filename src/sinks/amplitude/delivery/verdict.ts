@@ -1,4 +1,5 @@
 /** What an answer of Amplitude, or of whatever stands in for it on the way, means for the events that were sent. */
+import { readRetryAfter } from "../../shared/retry-after.ts";
 
 export type Verdict =
   /** HTTP 200 with JSON `code` 200: the only acknowledgement. */
@@ -17,8 +18,6 @@ export type Verdict =
 
 /** Amplitude asks for a pause of 30 seconds. */
 const THROTTLE_PAUSE_MS = 30_000;
-/** A `Retry-After` of hours would only mean that nothing is delivered for hours. */
-const MAX_RETRY_AFTER_MS = 300_000;
 
 /** The fields of a 400 that map a name to indexes of events. */
 const INDEX_MAPS = [
@@ -80,12 +79,6 @@ function readError(body: Record<string, unknown> | undefined): string | undefine
 
 function readIndexes(value: unknown): number[] {
   return Array.isArray(value) ? value.filter((index): index is number => Number.isInteger(index) && index >= 0) : [];
-}
-
-function readRetryAfter(header: string | null): number | undefined {
-  if (header === null || header === "") return undefined;
-  const milliseconds = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(milliseconds) ? Math.min(Math.max(milliseconds, 0), MAX_RETRY_AFTER_MS) : undefined;
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
