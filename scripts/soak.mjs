@@ -230,9 +230,9 @@ async function soak() {
   await Promise.all(Array.from({ length: 8 }, (_, lane) => work(lane)));
 
   // All accounted for, and nothing left.
-  for (const [name, one] of [
-    ["installed", tap],
-    ["wrapped", wrapped],
+  for (const { name, one } of [
+    { name: "installed", one: tap },
+    { name: "wrapped", one: wrapped },
   ]) {
     const flushed = await one.close({ timeoutMs: 20_000 });
     const stats = one.stats();
