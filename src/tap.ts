@@ -63,6 +63,8 @@ export interface Tap {
 }
 
 const FLUSH_TIMEOUT_MS = 10_000;
+/** Each `tap.fetch` there is. */
+const tappedFetches = new WeakSet<Fetch>();
 
 /**
  * Makes a tap. Changes nothing global until `install()` is called.
@@ -355,6 +357,7 @@ export function createTap(options: TapOptions = {}): Tap {
     return result;
   }
 
+  const fetchBefore = globalThis.fetch;
   function makeTap(bound: RunContext | undefined): Tap {
     const sniffs = options.sniffUnknownHosts ?? true;
     const shared = { observer, bound, hookGlobalDispatchers };
@@ -364,8 +367,15 @@ export function createTap(options: TapOptions = {}): Tap {
       }
       return createTappedFetch({ ...shared, sniffs, findFetch: () => fetch });
     };
+    const fetch: Fetch = createTappedFetch({
+      ...shared,
+      sniffs,
+      // Some assign it to the global: then it would call itself.
+      findFetch: () => (tappedFetches.has(globalThis.fetch) ? fetchBefore : globalThis.fetch),
+    });
+    tappedFetches.add(fetch);
     return {
-      fetch: createTappedFetch({ ...shared, sniffs, findFetch: () => globalThis.fetch }),
+      fetch,
       wrapFetch,
       interceptor: (dispatch: Dispatch) => tapDispatch(dispatch, { observer, sniffs, bound }),
       install() {

@@ -32,6 +32,8 @@ export interface AnswerPrint {
   historyKey: string | undefined;
   /** Of the turn alone; only where its tool calls have ids that nobody else has. */
   turnKey: string | undefined;
+  /** Of this turn and what came since the one before: see `continueHistory`. */
+  digest: string | undefined;
   toolCalls: ToolCallPrint[];
 }
 
@@ -55,8 +57,8 @@ export function printConversation(
   hash: Hash,
 ): ConversationPrint {
   const turns: TurnPrint[] = [];
-  let tail = "";
-  let segment = `system ${describeParts(system, hash)}`;
+  let tail = `system ${describeParts(system, hash)}`;
+  let segment = "";
   /** What an answer goes on from. */
   let begun: readonly Part[] = [];
   let newFrom = 0;
@@ -71,8 +73,9 @@ export function printConversation(
     const parts = said.flatMap((message) => message.parts);
     const itemIds = said.flatMap(readItemReferences);
     const { text, turnKey, toolCalls } = describeTurn(parts, itemIds, hash);
-    const key = hash(`${tail} ${segment} turn ${text}`);
-    turns.push({ historyKey: text === "" ? undefined : key, turnKey, toolCalls, itemIds });
+    const digest = hash(`${segment} turn ${text}`);
+    const key = continueHistory(tail, digest, hash);
+    turns.push({ historyKey: text === "" ? undefined : key, turnKey, digest, toolCalls, itemIds });
     if (end === messages.length) begun = parts;
     else {
       newFrom = end;
@@ -90,9 +93,15 @@ export function printConversation(
     results: added.flatMap(({ parts }) => parts.filter((part) => part.type === "tool_call_response").map(printResult)),
     answers: choices.map(({ message }) => {
       const { text, turnKey, toolCalls } = describeTurn([...begun, ...message.parts], [], hash);
-      return { historyKey: text === "" ? undefined : hash(`${tail} ${segment} turn ${text}`), turnKey, toolCalls };
+      const digest = text === "" ? undefined : hash(`${segment} turn ${text}`);
+      return { historyKey: digest && continueHistory(tail, digest, hash), turnKey, digest, toolCalls };
     }),
   };
+}
+
+/** @param historyKey - of all before @param digest - of the turn that follows */
+export function continueHistory(historyKey: string, digest: string, hash: Hash): string {
+  return hash(`${historyKey} ${digest}`);
 }
 
 function printResult({ id, name, isError }: ToolCallResponsePart): ToolResultPrint {

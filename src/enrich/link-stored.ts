@@ -9,6 +9,17 @@ export interface StoredLinks {
   conversationId: string | undefined;
 }
 
+/** Where requests name the answer before. */
+const PREVIOUS: readonly (readonly string[])[] = [
+  ["previous_response_id"],
+  ["previous_interaction_id"],
+  // Anthropic: a thread that the server holds, or a question about its cache.
+  ["thread", "previous_message_id"],
+  ["diagnostics", "previous_message_id"],
+  // By way of Vercel's gateway.
+  ["providerOptions", "openai", "previousResponseId"],
+];
+
 /** Where the conversation is in the path. */
 const CONVERSATION_PATHS: { readonly [Key in Api]?: RegExp } = {
   "mistral-conversations": /\/conversations\/([^/?#]+)/,
@@ -20,11 +31,10 @@ const ANSWERS_WITH_CONVERSATION: ReadonlySet<Api> = new Set<Api>(["mistral-conve
 
 export function readStoredLinks({ api, request }: LlmCall): StoredLinks {
   const { parameters, url } = request;
-  const previousId = asId(parameters["previous_response_id"]) ?? asId(parameters["previous_interaction_id"]);
   const conversation = parameters["conversation"];
   const inPath = CONVERSATION_PATHS[api]?.exec(url)?.[1];
   return {
-    previousId,
+    previousId: readPreviousId(parameters),
     conversationId:
       inPath ??
       asId(conversation) ??
@@ -32,6 +42,28 @@ export function readStoredLinks({ api, request }: LlmCall): StoredLinks {
       asId(parameters["conversation_id"]),
   };
 }
+
+function readPreviousId(parameters: Record<string, unknown>): string | undefined {
+  for (const path of PREVIOUS) {
+    let value: unknown = parameters;
+    for (const key of path) value = (value as Record<string, unknown> | null | undefined)?.[key];
+    const id = asId(value);
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+/** Whether the next request need not repeat what was said so far. */
+export function isStored({ api, request }: LlmCall): boolean {
+  return STORES_ANSWERS.has(api) || request.parameters["thread"] !== undefined;
+}
+
+const STORES_ANSWERS: ReadonlySet<Api> = new Set<Api>([
+  "openai-responses",
+  "gemini-interactions",
+  "mistral-conversations",
+  "openai-threads",
+]);
 
 /** The conversation that an answer opens. */
 export function readOpenedConversation({ api, response }: LlmCall): string | undefined {

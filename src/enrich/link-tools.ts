@@ -1,6 +1,7 @@
 /** Tools that the app ran: between the answer that asked for one and the call that brings its result. */
-import type { Api, LlmCall, Message, Part, ToolCallPart } from "../types.ts";
+import type { LlmCall, Message, Part, ToolCallPart } from "../types.ts";
 import type { ConversationPrint, ToolResultPrint } from "./fingerprint.ts";
+import { isStored } from "./link-stored.ts";
 import type { OpenToolCall, Turn, TurnPrivacy } from "./link-turns.ts";
 
 /** One run of a tool. Content is complete: the privacy gate comes next. */
@@ -133,19 +134,12 @@ function findAsked(
   return open.find(({ id, name }) => (id === undefined || result.id === undefined) && name === result.name);
 }
 
-/** APIs whose next request brings results without what asked for them. */
-const STORES_ANSWERS: ReadonlySet<Api> = new Set<Api>([
-  "openai-responses",
-  "gemini-interactions",
-  "mistral-conversations",
-  "openai-threads",
-]);
 /** Characters of JSON kept for one answer, until its results come. */
 const MAX_KEPT = 4_000;
 
 /** @param recorded - what of the call may be recorded: nothing else is kept */
 export function keepArguments(turn: Turn, recorded: LlmCall): void {
-  if (!STORES_ANSWERS.has(recorded.api) || turn.toolCalls.length === 0) return;
+  if (turn.toolCalls.length === 0 || !isStored(recorded)) return;
   const parts = (recorded.response?.choices ?? []).flatMap(({ message }) =>
     message.parts.filter((part) => part.type === "tool_call"),
   );

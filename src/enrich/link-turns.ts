@@ -23,6 +23,8 @@ export interface Turn {
   /** The same in epoch ms. */
   answeredAt: number;
   toolCalls: OpenToolCall[];
+  /** Of everything up to and with the answer. */
+  historyKey?: string | undefined;
   /** Content of this call was off. */
   privacy: TurnPrivacy;
   /** A later call has gone on from it. */

@@ -6,7 +6,7 @@
  * Calls come here when they have ended, in whatever order; what counts is when they began and when an answer was there.
  */
 import type { LlmCall, Trace } from "../types.ts";
-import { type ConversationPrint, type Hash, printConversation } from "./fingerprint.ts";
+import { continueHistory, type ConversationPrint, type Hash, printConversation } from "./fingerprint.ts";
 import { type Attempt, createRetryTracker, readCount, type RetryHints } from "./link-retry.ts";
 import { readOpenedConversation, readStoredLinks } from "./link-stored.ts";
 import { createToolMatcher, type ToolNotice, type ToolRun } from "./link-tools.ts";
@@ -141,7 +141,7 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     seeker: Seeker,
     wanted: string[],
   ): Predecessor | undefined {
-    const stored = findStored(call, print, seeker, wanted);
+    const stored = findStored(call, seeker, wanted);
     if (stored !== undefined) return stored === "ambiguous" ? undefined : stored;
     for (let index = print.turns.length - 1; index >= 0; index -= 1) {
       const turn = print.turns[index];
@@ -160,19 +160,9 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     return undefined;
   }
 
-  function findStored(
-    call: LlmCall,
-    print: ConversationPrint,
-    seeker: Seeker,
-    wanted: string[],
-  ): Predecessor | "ambiguous" | undefined {
+  function findStored(call: LlmCall, seeker: Seeker, wanted: string[]): Predecessor | "ambiguous" | undefined {
     const { previousId, conversationId } = readStoredLinks(call);
-    const predecessor = (turn: Turn): Predecessor => ({
-      turn,
-      kind: "response_id",
-      skipped: print.turns.length,
-      isLast: false,
-    });
+    const predecessor = (turn: Turn): Predecessor => ({ turn, kind: "response_id", skipped: 0, isLast: false });
     if (previousId !== undefined) {
       const found = pickByKey(keyOf("response", previousId, call), seeker, "unique", wanted);
       if (found !== undefined) return found === "ambiguous" ? found : predecessor(found);
@@ -226,7 +216,8 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
       ...(hints.itemIds ?? []).map((id) => keyOf("item", id)),
       ...answers.map(({ turnKey }) => keyOf("turn", turnKey)),
     ].filter((key) => key !== undefined);
-    const likely = isWhole ? answers.map(({ historyKey }) => keyOf("history", historyKey)) : [];
+    const historyKeys = isWhole ? listHistoryKeys(print, predecessor) : [];
+    const likely = historyKeys.map((key) => keyOf("history", key));
     const turn: Turn = {
       trace: call.trace,
       isExplicit: given !== undefined,
@@ -235,6 +226,7 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
       answerTime: hints.answerTime,
       answeredAt: call.timing.startedAt + (hints.answerTime - hints.startTime),
       toolCalls: answers.flatMap(({ toolCalls }) => toolCalls.map(({ id, name }) => ({ id, name, isAnswered: false }))),
+      historyKey: historyKeys[0],
       privacy: hints.privacy,
       isContinued: false,
     };
@@ -242,6 +234,19 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     turns.add(turn, [...certain, ...likely.filter((key) => key !== undefined)]);
     if (predecessor?.skipped === 0) predecessor.turn.isContinued = true;
     return turn;
+  }
+
+  /** Where the provider holds what was said before, the history goes on from what was seen of it. */
+  function listHistoryKeys(
+    { answers, turns: sentBack }: ConversationPrint,
+    predecessor: Predecessor | undefined,
+  ): string[] {
+    const before =
+      predecessor?.kind === "response_id" && sentBack.length === 0 ? predecessor.turn.historyKey : undefined;
+    return answers.flatMap(({ historyKey, digest }) => {
+      const key = before === undefined || digest === undefined ? historyKey : continueHistory(before, digest, hash);
+      return key === undefined ? [] : [key];
+    });
   }
 
   function adoptLater(call: LlmCall, wanted: readonly string[], seeker: Seeker, hints: LinkHints): void {

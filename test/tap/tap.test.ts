@@ -121,6 +121,26 @@ describe("one record however many taps are stacked", () => {
   });
 });
 
+describe("tap.fetch as the global fetch", () => {
+  it("calls the fetch that was there before, also with two taps", async () => {
+    const original = globalThis.fetch;
+    try {
+      const one = makeTap();
+      globalThis.fetch = one.tap.fetch;
+      const two = makeTap();
+      globalThis.fetch = two.tap.fetch;
+      expect(await chat(globalThis.fetch)).toEqual(CHAT_ANSWER);
+      expect(await chat(one.tap.fetch)).toEqual(CHAT_ANSWER);
+      await Promise.all([one.tap.flush(), two.tap.flush()]);
+      expect(two.sink.calls).toHaveLength(1);
+      expect(one.sink.calls).toHaveLength(2);
+      await Promise.all([one.tap.close(), two.tap.close()]);
+    } finally {
+      globalThis.fetch = original;
+    }
+  });
+});
+
 describe("context", () => {
   it("takes run over with over context() over header, and the strictest privacy", async () => {
     const { sink, tap } = makeTap({ context: () => ({ userId: "from-option", env: "test", deviceId: "d-option" }) });
