@@ -1,5 +1,5 @@
 /** Traffic that must not keep the process alive: what the tap sends on its own account. */
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { builtIn } from "./built-in.ts";
 
 /**
  * Until the returned function is called, sockets that carry requests of a flow that `isBackground` let the process end.
@@ -7,6 +7,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
  * @see https://undici.nodejs.org/#/docs/api/DiagnosticsChannel
  */
 export function releaseSockets(isBackground: () => boolean): () => void {
+  const { subscribe, unsubscribe } = builtIn("node:diagnostics_channel");
   const requests = new WeakSet<object>();
 
   /** Published within the flow of the call. */

@@ -1,10 +1,8 @@
 /** Node: AsyncLocalStorage, zlib, crypto, exit hooks. The only file of the core that names Node's built-ins. */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { createHash, createHmac } from "node:crypto";
-import { createRequire } from "node:module";
-import { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
-import * as zlib from "node:zlib";
+import type { Readable } from "node:stream";
+import type { Gunzip } from "node:zlib";
+import { builtIn } from "./built-in.ts";
 import { MAX_WRITE_OUTPUT } from "./platform.ts";
 import type { Decompressor, FlowStore, MediaDigest, Timer } from "./platform.ts";
 
@@ -62,19 +60,20 @@ export function createFlowStore<Value>(): FlowStore<Value> {
   };
 }
 
-type ZlibStream = zlib.Gunzip;
+type Zlib = typeof import("node:zlib") & { createZstdDecompress?: () => Gunzip };
 
-/** zstd only where Node has it (22.15 and later). */
-const FACTORIES: Readonly<Record<string, (() => ZlibStream) | undefined>> = {
-  gzip: () => zlib.createGunzip(),
-  deflate: () => zlib.createInflate(),
-  "deflate-raw": () => zlib.createInflateRaw(),
-  br: () => zlib.createBrotliDecompress(),
-  zstd: (zlib as unknown as { createZstdDecompress?: () => ZlibStream }).createZstdDecompress,
+const FACTORIES: Readonly<Record<string, (zlib: Zlib) => Gunzip | undefined>> = {
+  gzip: (zlib) => zlib.createGunzip(),
+  deflate: (zlib) => zlib.createInflate(),
+  "deflate-raw": (zlib) => zlib.createInflateRaw(),
+  br: (zlib) => zlib.createBrotliDecompress(),
+  // Only where Node has it (22.15 and later).
+  zstd: (zlib) => zlib.createZstdDecompress?.(),
 };
 
 export function createDecompressor(encoding: string): Decompressor | undefined {
-  const stream = (Object.hasOwn(FACTORIES, encoding) ? FACTORIES[encoding] : undefined)?.();
+  const create = Object.hasOwn(FACTORIES, encoding) ? FACTORIES[encoding] : undefined;
+  const stream = create?.(builtIn("node:zlib"));
   if (stream === undefined) return undefined;
   let output: Uint8Array[] = [];
   let outputBytes = 0;
@@ -121,12 +120,12 @@ export function createDecompressor(encoding: string): Decompressor | undefined {
 
 export function digestMedia(base64: string): MediaDigest {
   const bytes = Buffer.from(base64, "base64");
-  return { bytes: bytes.byteLength, sha256: createHash("sha256").update(bytes).digest("hex") };
+  return { bytes: bytes.byteLength, sha256: builtIn("node:crypto").createHash("sha256").update(bytes).digest("hex") };
 }
 
 /** HMAC with SHA-256. */
 export function createKeyedHash(key: Uint8Array): (text: string) => string {
-  return (text) => createHmac("sha256", key).update(text).digest("base64url");
+  return (text) => builtIn("node:crypto").createHmac("sha256", key).update(text).digest("base64url");
 }
 
 /**
@@ -144,7 +143,7 @@ export function nextTurn(run: () => void): void {
 
 /** Loads one of our own modules without waiting. @throws where Node can't, or while it is being loaded anyway */
 export function loadSync(url: URL): unknown {
-  return createRequire(import.meta.url)(fileURLToPath(url)) as unknown;
+  return builtIn("node:module").createRequire(import.meta.url)(builtIn("node:url").fileURLToPath(url)) as unknown;
 }
 
 /** A timer that does not keep the process alive. */
@@ -180,5 +179,5 @@ export const builtInUndiciMajor: number | undefined = Number.parseInt(process.ve
 
 /** Something was read from the stream, or it was cancelled. */
 export function isDisturbed(stream: ReadableStream): boolean {
-  return Readable.isDisturbed(stream as unknown as Readable);
+  return builtIn("node:stream").Readable.isDisturbed(stream as unknown as Readable);
 }

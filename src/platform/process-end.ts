@@ -1,5 +1,4 @@
 /** The one place that listens to the end of the process, for however many taps there are. */
-import process from "node:process";
 import type { ExitHooks } from "./platform.ts";
 
 const taps = new Set<ExitHooks>();

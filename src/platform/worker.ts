@@ -1,6 +1,6 @@
 /** Worker threads of Node. */
-import process from "node:process";
-import { parentPort, Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { builtIn } from "./built-in.ts";
 import type { WorkerLink, WorkerListener } from "./platform.ts";
 
 /** Megabytes: what reads a body of some megabytes in a thread of its own must not take what the app needs. */
@@ -18,7 +18,7 @@ export function startWorker<Task, Reply>(entry: URL, listener: WorkerListener<Re
     const env = { ...process.env };
     // It may carry a preload, which would run in the thread too.
     delete env["NODE_OPTIONS"];
-    worker = new Worker(entry, {
+    worker = new (builtIn("node:worker_threads").Worker)(entry, {
       execArgv: [],
       env,
       name: "llm-tap",
@@ -46,7 +46,7 @@ export function startWorker<Task, Reply>(entry: URL, listener: WorkerListener<Re
 
 /** In the thread: does one task after the other. */
 export function receiveTasks(run: (task: unknown) => Promise<unknown>): void {
-  const port = parentPort;
+  const port = builtIn("node:worker_threads").parentPort;
   port?.on("message", (task: unknown) => {
     void run(task).then((reply) => port.postMessage(reply));
   });
