@@ -1,7 +1,9 @@
 /** Appends records to a file, one line of JSON each. */
+import { resolve } from "node:path";
 import { TapError } from "../errors.ts";
 import type { DeliveryResult, Sink, TapRecord, WriteResult } from "../types.ts";
 import { createLogFile } from "./jsonl/log-file.ts";
+import { createRotation } from "./jsonl/rotation.ts";
 import { toJsonText } from "./shared/copy-json.ts";
 import { settleOrAbort } from "./shared/abort.ts";
 import { allResults } from "./shared/results.ts";
@@ -16,6 +18,12 @@ export interface JsonlSinkOptions {
   content?: "full" | "metadata";
   /** Permissions of the file, set under any umask and on a file that exists too. Default 0o600. */
   mode?: number;
+  /** Bytes of a file; a full one is moved away, as `<name>-<time>-<random>.jsonl` beside it. Default: it grows for ever. */
+  maxBytes?: number;
+  /** With `maxBytes`: files that were moved away and are kept; older ones are removed. Default 5. */
+  maxFiles?: number;
+  /** With `maxBytes`: compress files that were moved away. Default false. */
+  gzip?: boolean;
 }
 
 /** Lines are handed to the system in blocks of about this size. */
@@ -27,7 +35,8 @@ const BLOCK_BYTES = 1 << 18;
  *
  * `write` resolves when the system has taken the lines (there is no fsync). On a disk error it rejects with a
  * `TapError`, so that the tap gives the records again; lines that were complete by then count as delivered and are
- * not repeated, and a line that was cut off stays alone on its line. A file that was moved away (rotation) is made anew.
+ * not repeated, and a line that was cut off stays alone on its line. A file that was moved away is made anew. With
+ * `maxBytes` the sink moves full files away itself; a line is never split, so one that is larger has a file of its own.
  *
  * @example
  * createTap({ sinks: [jsonlSink("logs/llm.jsonl")] });
@@ -38,6 +47,9 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
     name = "jsonl",
     content = "full",
     mode = 0o600,
+    maxBytes,
+    maxFiles = 5,
+    gzip = false,
   } = typeof options === "string" ? { path: options } : options;
   if (typeof path !== "string" || path === "") {
     throw new TapError(
@@ -45,7 +57,12 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
       `jsonlSink: "path" must be the path of a file, got ${JSON.stringify(path) ?? typeof path}.`,
     );
   }
-  const file = createLogFile(path, mode);
+  checkNumber("maxBytes", maxBytes, 1);
+  checkNumber("maxFiles", maxFiles, 0);
+  const rotation =
+    maxBytes === undefined ? undefined : createRotation({ file: resolve(path), mode, maxBytes, maxFiles, gzip });
+  const file = createLogFile(path, mode, rotation);
+  const blockBytes = Math.min(BLOCK_BYTES, maxBytes ?? BLOCK_BYTES);
   let closed = false;
   // Writes run one after the other: lines never mix, and order stays as given.
   let tail: Promise<unknown> = Promise.resolve();
@@ -84,13 +101,13 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
 
     for (const record of records) {
       const line = Buffer.from(`${toJsonText(record)}\n`);
+      if (bytes > 0 && bytes + line.length > blockBytes) await flushBlock();
+      if (failure !== undefined) break;
       lines.push({ record, line });
       bytes += line.length;
-      if (bytes >= BLOCK_BYTES) await flushBlock();
-      if (failure !== undefined) break;
       await pauseWhenDue();
     }
-    if (bytes > 0) await flushBlock();
+    if (bytes > 0 && failure === undefined) await flushBlock();
     if (failure !== undefined && !results.includes("delivered")) {
       throw new TapError("sink_failed", `jsonl sink: can't write ${path}: ${failure.message}`, { cause: failure });
     }
@@ -101,6 +118,7 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
   return {
     name,
     content,
+    destination: resolve(path),
     write(records, { signal }) {
       if (closed) return Promise.resolve(allResults(records.length, "rejected"));
       if (records.length === 0) return Promise.resolve({ results: [] });
@@ -118,7 +136,16 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
     async close() {
       closed = true;
       await tail;
+      await rotation?.settled();
       file.close();
     },
   };
+}
+
+function checkNumber(name: string, value: number | undefined, least: number): void {
+  if (value === undefined || (typeof value === "number" && value >= least)) return;
+  throw new TapError(
+    "invalid_option",
+    `jsonlSink: "${name}" must be a number of at least ${least}, got ${JSON.stringify(value)}.`,
+  );
 }

@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import { makePrivateDirectories, openPrivateFile } from "../shared/private-file.ts";
+import type { Rotation } from "./rotation.ts";
 
 const WHO = "jsonl sink";
 const NEWLINE = 10;
@@ -18,11 +19,14 @@ export interface LogFile {
 /**
  * @param path made absolute at once, so that a later `chdir` changes nothing.
  * @param mode permissions of the file, whatever the umask and whether it is new or not.
+ * @param rotation moves a full file away. Default: it grows for ever.
  */
-export function createLogFile(path: string, mode: number): LogFile {
+export function createLogFile(path: string, mode: number, rotation?: Rotation): LogFile {
   const file = resolve(path);
   let descriptor: number | undefined;
   let identity = "";
+  // As far as this process knows.
+  let size = 0;
   // A write that failed half-way, or another process that died in one: the next line must not continue that one.
   let torn = false;
 
@@ -32,6 +36,7 @@ export function createLogFile(path: string, mode: number): LogFile {
     const opened = openPrivateFile(file, { who: WHO, mode });
     descriptor = opened.descriptor;
     identity = identityOf(opened.stats);
+    ({ size } = opened.stats);
     torn = endsInsideLine(opened.descriptor, opened.stats.size);
     return descriptor;
   }
@@ -47,21 +52,52 @@ export function createLogFile(path: string, mode: number): LogFile {
     return torn ? Buffer.concat([Buffer.from("\n"), data]) : data;
   }
 
+  async function rotateIfFull(incoming: number): Promise<void> {
+    open();
+    if (rotation === undefined || size === 0 || size + incoming <= rotation.maxBytes) return;
+    // Another process may have been faster; then there is a new file already.
+    const isInPlace = await isStillThere();
+    close();
+    try {
+      if (isInPlace) rotation.moveAway();
+    } catch {
+      // A file that can't be moved goes on growing: a record matters more.
+    }
+  }
+
+  async function isStillThere(): Promise<boolean> {
+    const now = await fs.promises.lstat(file).catch(() => undefined);
+    if (now === undefined || identityOf(now) !== identity) return false;
+    ({ size } = now);
+    return true;
+  }
+
+  async function append(data: Buffer, onError: (error: Error) => void): Promise<number> {
+    const target = open();
+    const bytes = mend(data);
+    const added = bytes.length - data.length;
+    let written = 0;
+    try {
+      while (written < bytes.length) {
+        written += await write(target, bytes, written);
+      }
+    } catch (error) {
+      onError(error instanceof Error ? error : new Error(String(error)));
+    }
+    if (written > 0) torn = bytes[written - 1] !== NEWLINE;
+    size += written;
+    return Math.max(0, written - added);
+  }
+
   return {
     async append(data, onError) {
-      const target = open();
-      const bytes = mend(data);
-      const added = bytes.length - data.length;
-      let written = 0;
-      try {
-        while (written < bytes.length) {
-          written += await write(target, bytes, written);
-        }
-      } catch (error) {
-        onError(error instanceof Error ? error : new Error(String(error)));
-      }
-      if (written > 0) torn = bytes[written - 1] !== NEWLINE;
-      return Math.max(0, written - added);
+      if (rotation === undefined) return append(data, onError);
+      await rotateIfFull(data.length);
+      const written = await append(data, onError);
+      // Another process has moved the file away, compressed and removed it, all between our look and our write.
+      if (descriptor === undefined || fs.fstatSync(descriptor).nlink > 0) return written;
+      close();
+      return append(data, onError);
     },
     appendSync(data) {
       const target = open();
@@ -69,11 +105,10 @@ export function createLogFile(path: string, mode: number): LogFile {
       let written = 0;
       while (written < bytes.length) written += fs.writeSync(target, bytes, written, bytes.length - written, null);
       torn = false;
+      size += bytes.length;
     },
     async reopenIfMoved() {
-      if (descriptor === undefined) return;
-      const now = await fs.promises.lstat(file).catch(() => undefined);
-      if (now === undefined || identityOf(now) !== identity) close();
+      if (descriptor !== undefined && !(await isStillThere())) close();
     },
     close,
   };
