@@ -190,7 +190,7 @@ describe("bounds in total", () => {
 
   it("exchanges beyond their number are counted, and pass", async () => {
     const { tap, calls } = start({ limits: { queueExchanges: 3 } });
-    const fetch = tap.wrapFetch(async () => makeResponse(makeAnswer(), "application/json", delay<void>(50)));
+    const fetch = tap.wrapFetch(async () => makeResponse(makeAnswer(), "application/json", delay(50)));
     const bodies = await Promise.all(Array.from({ length: 5 }, async () => (await fetch(url, request())).text()));
     expect(bodies).toEqual(Array.from({ length: 5 }, () => makeAnswer()));
     expect(await calls()).toHaveLength(3);
