@@ -1,4 +1,5 @@
-// Builds dist/ with tsc. Removes what is there first, so that a deleted source leaves no module behind.
+// Builds dist/ with tsc, and joins modules that are loaded together. Removes what is there first, so that a deleted
+// source leaves no module behind.
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -7,4 +8,5 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 rmSync(new URL("../dist", import.meta.url), { recursive: true, force: true });
 const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
 const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
-process.exit(status ?? 1);
+if (status !== 0) process.exit(status ?? 1);
+await import("./join-modules.mjs");

@@ -165,11 +165,11 @@ describe("bounds in total", () => {
 
   it("records that no sink takes lose their content before their facts", async () => {
     const taken: LlmCall[] = [];
-    let isOpen = false;
+    const gate = { isOpen: false };
     const slow: Sink = {
       name: "memory",
       async write(records) {
-        while (!isOpen) await delay(5);
+        while (!gate.isOpen) await delay(5);
         taken.push(...(records as LlmCall[]));
         return { results: records.map(() => "delivered") };
       },
@@ -179,7 +179,7 @@ describe("bounds in total", () => {
     const fetch = tap.wrapFetch(async () => makeResponse(body, "application/json"));
     for (let count = 0; count < 20; count += 1) await (await fetch(url, request())).text();
     await delay(200);
-    isOpen = true;
+    gate.isOpen = true;
     await tap.flush();
     expect(taken).toHaveLength(20);
     for (const call of taken) expect(call.usage.outputTokens).toBe(22);

@@ -65,12 +65,12 @@ describe("delivery", () => {
 
   it("takes the content off what comes beyond the bytes that may wait", async () => {
     const taken: TapRecord[] = [];
-    let isOpen = false;
+    const gate = { isOpen: false };
     let stripped = 0;
     const { delivery } = start(
       {
         async write(records) {
-          while (!isOpen) await delay(5);
+          while (!gate.isOpen) await delay(5);
           taken.push(...records);
           return { results: records.map(() => "delivered") };
         },
@@ -82,7 +82,7 @@ describe("delivery", () => {
       },
     );
     for (let count = 0; count < 10; count += 1) delivery.push(makeRecord(String(count), "x".repeat(100_000)));
-    isOpen = true;
+    gate.isOpen = true;
     await delivery.flush(soon());
     expect(taken.map(({ id }) => id)).toEqual(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     expect(stripped).toBe(8);
