@@ -6,7 +6,7 @@ import { maskCredentials } from "./credentials.ts";
 import { describeBase64Field, describeDataUrls } from "./media.ts";
 import type { Digest } from "./media.ts";
 import { maskEmails, maskPersonalData } from "./redact.ts";
-import { cutWithMarker, isIdentifier } from "./text.ts";
+import { cutWithMarker, dropBrokenEnd, isIdentifier } from "./text.ts";
 import { transformJson } from "./transform-json.ts";
 
 export interface PrivacyPolicy {
@@ -63,7 +63,12 @@ export interface Gate {
 
 const REDACTION_FAILED = "[redaction failed]";
 
-export function createGate(policy: PrivacyPolicy): Gate {
+/** Sides whose texts may have lost their end before they came here: to a bound of ours, or with the wire. */
+export type BrokenSides = Readonly<Record<Side, boolean>>;
+
+const WHOLE: BrokenSides = { input: false, output: false, either: false };
+
+export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE): Gate {
   const notes = new Set<string>();
   const report = { redacted: false, cut: { input: false, output: false, either: false }, notes };
   const limit = Math.max(0, policy.maxContentLength);
@@ -74,7 +79,8 @@ export function createGate(policy: PrivacyPolicy): Gate {
   }
 
   /** Everything but the cut. `undefined`: redaction failed. */
-  function redactText(text: string, place: Place): string | undefined {
+  function redactText(given: string, place: Place): string | undefined {
+    const text = isBroken(place) ? dropBrokenEnd(given) : given;
     let kept = policy.captureMedia ? text : describeDataUrls(text, policy.digest);
     const before = kept;
     if (policy.redactPii) kept = maskPersonalData(kept);
@@ -86,6 +92,11 @@ export function createGate(policy: PrivacyPolicy): Gate {
     }
     if (kept !== before) report.redacted = true;
     return kept;
+  }
+
+  /** Where something is masked, half of it must not stay because the other half is gone. */
+  function isBroken({ side, credentials }: Place): boolean {
+    return broken[side] && (policy.redactPii || policy.redact !== undefined || credentials === true);
   }
 
   function callRedact(

@@ -24,7 +24,7 @@ import { maskCredentials } from "./credentials.ts";
 import { describeError } from "./describe-error.ts";
 import { keepParameterFacts, keepUsageFacts } from "./facts.ts";
 import { createGate } from "./gate.ts";
-import type { Gate, Place, PrivacyPolicy } from "./gate.ts";
+import type { BrokenSides, Gate, Place, PrivacyPolicy } from "./gate.ts";
 import { keepChoices, keepMessages, keepParts, keepTools, moveIndex } from "./privacy-messages.ts";
 import { maskPersonalData } from "./redact.ts";
 import { scrubRecordUrl } from "./record-url.ts";
@@ -277,10 +277,20 @@ function keepSnapshot(value: unknown, gate: Gate, place: Place): unknown {
  * @returns a new record with what the policy allows
  */
 export function applyPrivacy(record: LlmCall, policy: PrivacyPolicy): LlmCall {
-  const gate = createGate(record.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy);
+  const gate = createGate(
+    record.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy,
+    findBrokenSides(record),
+  );
   const kept = applyRules(record, callRules, gate, recordPlace);
   moveNewMessages(record, kept, gate);
   return kept.provider === undefined ? { ...kept, provider: "unknown" } : kept;
+}
+
+function findBrokenSides({ capture, outcome, error }: LlmCall): BrokenSides {
+  const { requestTruncated: input, responseTruncated } = capture;
+  // An answer that an error ended has no end of its own; the error itself came whole.
+  const isOpen = outcome === "truncated" || outcome === "cancelled" || (outcome === "error" && error?.kind !== "http");
+  return { input, output: responseTruncated || isOpen, either: input || responseTruncated };
 }
 
 /** The index is into the messages as they are in the record. */
@@ -293,7 +303,13 @@ function moveNewMessages({ request, trace }: LlmCall, kept: LlmCall, gate: Gate)
 
 /** The same for a span. */
 export function applySpanPrivacy(span: Span, policy: PrivacyPolicy): Span {
-  const gate = createGate(span.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy);
+  const { capture } = span;
+  const isBroken = capture.requestTruncated || capture.responseTruncated;
+  const gate = createGate(capture.content === "metadata" ? { ...policy, privacyMode: true } : policy, {
+    input: isBroken,
+    output: isBroken,
+    either: isBroken,
+  });
   return applyRules(span, findSpanRules(span), gate, recordPlace);
 }
 

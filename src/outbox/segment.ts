@@ -7,9 +7,12 @@ import { promisify } from "node:util";
 import { openPrivateFile } from "../sinks/shared/private-file.ts";
 import { createTimeSlice } from "../sinks/shared/time-slice.ts";
 import type { TapRecord } from "../types.ts";
+import { createDescriptor } from "./descriptor.ts";
 import { WHO } from "./directory.ts";
+import { createDoneFile } from "./done-file.ts";
 import { decodeFrame, NEWLINE } from "./frame.ts";
-import { formatRanges, includesNumber, parseRanges, type Range, toRanges } from "./ranges.ts";
+import { includesNumber, type Range } from "./ranges.ts";
+import { writeSome } from "./write-some.ts";
 
 /** A record on its way from a log to the destination. */
 export interface Entry {
@@ -82,15 +85,15 @@ const synchronise = promisify(fs.fdatasync);
 
 /** Opens the file. @throws TapError when that fails, and for what is no regular file of this user's own. */
 export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
-  const opened = openPrivateFile(path, { who: WHO, access: isNew ? "create" : "read" });
+  const file = createDescriptor(
+    () => openPrivateFile(path, { who: WHO, access: isNew ? "append" : "read" }).descriptor,
+  );
+  if (isNew) fs.closeSync(openPrivateFile(path, { who: WHO, access: "create" }).descriptor);
+  file.get();
   const donePath = path.replace(/\.log$/, ".done");
-  let descriptor: number | undefined = opened.descriptor;
-  let doneDescriptor: number | undefined;
-  // A descriptor that is closed while the system still reads by it may by then be another file's.
-  let users = 0;
-  let releaseWhenIdle = false;
+  const doneFile = createDoneFile(donePath);
   let isGone = false;
-  let bytes = opened.stats.size;
+  let bytes = 0;
   let since = 0;
   let lines = 0;
   let linesRead = 0;
@@ -101,40 +104,14 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
   /** What an earlier process had noted, and how many of those lines are still to be read. */
   let done: Range[] = [];
   let doneAhead = 0;
-  /** Not yet in the file. */
-  let unwritten: number[] = [];
-  let settling: Promise<void> | undefined;
-
-  function open(): number {
-    descriptor ??= openPrivateFile(path, { who: WHO, access: "read" }).descriptor;
-    return descriptor;
-  }
-
-  function release(): void {
-    releaseWhenIdle = users > 0;
-    if (releaseWhenIdle) return;
-    for (const open of [descriptor, doneDescriptor]) if (open !== undefined) fs.closeSync(open);
-    descriptor = undefined;
-    doneDescriptor = undefined;
-  }
-
-  async function use<Result>(work: () => Promise<Result>): Promise<Result> {
-    users += 1;
-    try {
-      return await work();
-    } finally {
-      users -= 1;
-      if (releaseWhenIdle) release();
-    }
-  }
 
   async function append(block: Buffer, count: number): Promise<void> {
-    const target = open();
+    const target = file.get();
     const beside = appendedBeside;
     let written = 0;
     try {
       while (written < block.length) {
-        written += await write(target, block, written);
+        written += await writeSome(target, block, written);
       }
       if (fsync) await synchronise(target);
     } catch (error) {
@@ -149,7 +126,7 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
   }
 
   function appendSync(block: Buffer, count: number): void {
-    const target = open();
+    const target = file.get();
     // An append under way may have written half a line.
     const separated = Buffer.concat([Buffer.of(NEWLINE), block]);
     let written = 0;
@@ -164,7 +141,7 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
 
   async function readChunk(size: number): Promise<Buffer> {
     const chunk = Buffer.allocUnsafe(size);
-    const { bytesRead } = await read(open(), chunk, 0, size, offset);
+    const { bytesRead } = await read(file.get(), chunk, 0, size, offset);
     return chunk.subarray(0, bytesRead);
   }
 
@@ -222,16 +199,6 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
     result.entries.push({ segment, number, storedAt, bytes: line.length, record });
   }
 
-  async function writeDone(): Promise<void> {
-    const hasWork = (): boolean => unwritten.length > 0 && !isGone;
-    while (hasWork()) {
-      const count = unwritten.length;
-      doneDescriptor ??= openPrivateFile(donePath, { who: WHO }).descriptor;
-      await write(doneDescriptor, formatDone(unwritten), 0);
-      unwritten = unwritten.slice(count);
-    }
-  }
-
   async function scan(): Promise<number> {
     let previous = NEWLINE;
     for (;;) {
@@ -246,7 +213,7 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
     }
     bytes = offset;
     offset = 0;
-    done = readDone(donePath);
+    done = doneFile.read();
     doneAhead = done.reduce((sum, [first, last]) => sum + last - first + 1, 0);
     return previous === NEWLINE ? 0 : 1;
   }
@@ -267,35 +234,29 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
     get since() {
       return since;
     },
-    append: (block, count) => use(() => append(block, count)),
+    append: (block, count) => file.use(() => append(block, count)),
     appendSync,
-    read: (maxEntries, maxBytes) => use(() => readEntries(maxEntries, maxBytes)),
+    read: (maxEntries, maxBytes) => file.use(() => readEntries(maxEntries, maxBytes)),
     settle(entries) {
       underWay -= entries.length;
-      if (isGone) return Promise.resolve();
-      for (const { number } of entries) unwritten.push(number);
-      settling ??= use(writeDone)
-        // What is not noted is sent again after a restart: twice rather than never.
-        .catch(() => undefined)
-        .finally(() => (settling = undefined));
-      return settling;
+      return doneFile.add(entries.map(({ number }) => number));
     },
-    settleSync() {
-      if (unwritten.length === 0 || isGone) return;
-      doneDescriptor ??= openPrivateFile(donePath, { who: WHO }).descriptor;
-      fs.writeSync(doneDescriptor, formatDone(unwritten));
+    settleSync: doneFile.addSync,
+    scan: () => file.use(scan),
+    release() {
+      file.release();
+      doneFile.release();
     },
-    scan: () => use(scan),
-    release,
     abandon() {
       isGone = true;
-      release();
+      file.release();
+      doneFile.abandon();
     },
     remove() {
       segment.abandon();
-      for (const file of [path, donePath]) {
+      for (const each of [path, donePath]) {
         try {
-          fs.rmSync(file, { force: true });
+          fs.rmSync(each, { force: true });
         } catch {
           // Nothing in it is sent again by this process; a later one will try again.
         }
@@ -305,35 +266,7 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
   return segment;
 }
 
-/** Resolves to the bytes that the system has taken, which may be fewer than there are. */
-function write(descriptor: number, bytes: Buffer, start: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    fs.write(descriptor, bytes, start, bytes.length - start, null, (error, written) => {
-      if (error) reject(error);
-      else resolve(written);
-    });
-  });
-}
-
-/** On a line of its own, whatever was torn off before: digits that join would name other entries. */
-function formatDone(numbers: readonly number[]): Buffer {
-  return Buffer.from(`\n${formatRanges(toRanges(numbers))}`);
-}
-
 function firstTime(chunk: Buffer): number {
   const line = chunk.subarray(0, Math.max(0, chunk.indexOf(NEWLINE)));
   return decodeFrame(line)?.storedAt ?? 0;
-}
-
-function readDone(path: string): Range[] {
-  let opened: { descriptor: number } | undefined;
-  try {
-    opened = openPrivateFile(path, { who: WHO, access: "read" });
-    return parseRanges(fs.readFileSync(opened.descriptor, "utf8"));
-  } catch {
-    // None, or none that can be trusted: all is sent again.
-    return [];
-  } finally {
-    if (opened !== undefined) fs.closeSync(opened.descriptor);
-  }
 }

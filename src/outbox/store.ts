@@ -4,11 +4,10 @@
  */
 import fs from "node:fs";
 import { join } from "node:path";
-import { createTimeSlice } from "../sinks/shared/time-slice.ts";
 import type { TapRecord } from "../types.ts";
 import { adoptDirectories } from "./adopt.ts";
+import { createAppender, type AppendResult } from "./appender.ts";
 import { prepareFolder } from "./directory.ts";
-import { encodeFrame } from "./frame.ts";
 import { createLease } from "./lease.ts";
 import { describeSelf, nameDirectory, nameFreeDirectory } from "./owner.ts";
 import { createSegment, type Entry, type Segment } from "./segment.ts";
@@ -31,11 +30,7 @@ export interface Store {
   readonly bytes: number;
   /** Records that were written since the start. */
   readonly written: number;
-  /**
-   * Resolves to how many of the records, from the first on, are on disk, and why the next one is not: a RangeError when
-   * it alone is over `maxBytes`.
-   */
-  append(records: readonly TapRecord[]): Promise<{ stored: number; error?: unknown }>;
+  append(records: readonly TapRecord[]): Promise<AppendResult>;
   /** At the exit of the process. Throws when the disk does not take them. */
   appendSync(records: readonly TapRecord[]): void;
   /** The oldest entries that were not read yet. */
@@ -47,20 +42,9 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Lines are handed to the system in blocks of about this size. */
-const BLOCK_BYTES = 1 << 18;
 const SEGMENT_BYTES = 1 << 23;
 /** Done entries hold content too: as soon as all are done, their file is removed after this time at the latest. */
 const TIDY_MS = 500;
-
-/** Where a record is that was given to `append`. */
-interface Place {
-  number: number;
-  line: Buffer;
-  isStored: boolean;
-}
-
-const NOTHING: Buffer = Buffer.alloc(0);
 
 export function createStore(options: StoreOptions): Store {
   const { folder, maxBytes, fsync, onGivenUp, onCorrupt } = options;
@@ -73,13 +57,17 @@ export function createStore(options: StoreOptions): Store {
   let own: string | undefined;
   let current: Segment | undefined;
   let files = 0;
-  /** Of the `append` that is under way. */
-  let appending: Set<Place> | undefined;
-  let lastNumber = 0;
-  let written = 0;
   let chain: Promise<unknown> = Promise.resolve();
   let tidying: NodeJS.Timeout | undefined;
-  const places = new WeakMap<TapRecord, Place>();
+  const appender = createAppender({
+    maxBytes,
+    write: appendLines,
+    writeSync(lines, count) {
+      // The file that is being written to by now: its reader then can tell what was written twice.
+      const target = current !== undefined && !current.isSealed ? current : open(lines.length);
+      target.appendSync(lines, count);
+    },
+  });
 
   /** One after the other: appends, and what moves the files that they go to. */
   function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -146,70 +134,6 @@ export function createStore(options: StoreOptions): Store {
         lease.drop(directory);
         removeDirectory(directory);
       }
-    }
-  }
-
-  async function append(records: readonly TapRecord[]): Promise<{ stored: number; error?: unknown }> {
-    let stored = 0;
-    appending = new Set();
-    try {
-      const pauseWhenDue = createTimeSlice();
-      let block: Place[] = [];
-      let blockBytes = 0;
-      const flushBlock = async (): Promise<void> => {
-        if (block.length === 0) return;
-        await appendBlock(block, blockBytes);
-        stored += block.length;
-        block = [];
-        blockBytes = 0;
-      };
-      for (const record of records) {
-        // It was given again because nobody waited for the first time to end.
-        if (places.get(record)?.isStored === true) {
-          await flushBlock();
-          stored += 1;
-          continue;
-        }
-        const place = createPlace(record);
-        if (blockBytes + place.line.length > BLOCK_BYTES || place.line.length > maxBytes) await flushBlock();
-        if (place.line.length > maxBytes) throw new RangeError(`a record has ${place.line.length} bytes`);
-        places.set(record, place);
-        appending.add(place);
-        block.push(place);
-        blockBytes += place.line.length;
-        await pauseWhenDue();
-      }
-      await flushBlock();
-      return { stored };
-    } catch (error) {
-      // Their numbers are behind what comes next: under these they would pass for repeats.
-      for (const record of records.slice(stored)) places.delete(record);
-      return { stored, error };
-    } finally {
-      appending = undefined;
-    }
-  }
-
-  function createPlace(record: TapRecord): Place {
-    lastNumber += 1;
-    return { number: lastNumber, line: encodeFrame(record, lastNumber, Date.now()), isStored: false };
-  }
-
-  async function appendBlock(block: readonly Place[], bytes: number): Promise<void> {
-    const lines = Buffer.concat(
-      block.map(({ line }) => line),
-      bytes,
-    );
-    try {
-      await appendLines(lines, block.length);
-    } catch (error) {
-      // `appendSync` was faster.
-      if (!block.every(({ isStored }) => isStored)) throw error;
-    }
-    for (const place of block) {
-      if (!place.isStored) written += 1;
-      place.isStored = true;
-      place.line = NOTHING;
     }
   }
 
@@ -287,31 +211,15 @@ export function createStore(options: StoreOptions): Store {
       return sum((segment) => segment.bytes);
     },
     get written() {
-      return written;
+      return appender.written;
     },
 
-    append: (records) => inTurn(() => append(records)),
+    append: (records) => inTurn(() => appender.append(records)),
 
     appendSync(records) {
-      const added = records.filter((record) => !places.has(record));
-      for (const record of added) places.set(record, createPlace(record));
-      // What is being written by now may come to nothing; if it comes behind these lines, it passes for a repeat.
-      const wanted = [...(appending ?? []), ...added.map((record) => places.get(record))];
-      const rest = wanted.filter((place) => place !== undefined && !place.isStored) as Place[];
-      if (rest.length > 0) {
-        const block = Buffer.concat(rest.map(({ line }) => line));
-        try {
-          const target = current !== undefined && !current.isSealed ? current : open(block.length);
-          target.appendSync(block, rest.length);
-        } catch (error) {
-          for (const record of added) places.delete(record);
-          throw error;
-        }
-        for (const place of rest) place.isStored = true;
-        written += rest.length;
-      }
+      appender.appendSync(records);
       for (const segment of segments) segment.settleSync();
-      if (appending === undefined && current?.pending === 0) seal();
+      if (!appender.isBusy && current?.pending === 0) seal();
       if (own !== undefined && segments.length === 0) {
         lease.drop(own);
         removeDirectory(own);

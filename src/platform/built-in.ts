@@ -11,5 +11,5 @@ interface BuiltIns {
 }
 
 export function builtIn<Name extends keyof BuiltIns>(name: Name): BuiltIns[Name] {
-  return process.getBuiltinModule(name) as unknown as BuiltIns[Name];
+  return process.getBuiltinModule(name);
 }

@@ -1,17 +1,26 @@
-/** From the settings of the environment to sinks. */
-import { amplitudeSink } from "../sinks/amplitude.ts";
-import { consoleSink } from "../sinks/console.ts";
-import { jsonlSink } from "../sinks/jsonl.ts";
-import { opentelemetrySink } from "../sinks/opentelemetry.ts";
+/** From the settings of the environment to sinks, of which only those that are asked for are loaded. */
+import { loadSync } from "../platform/node.ts";
 import type { Sink } from "../types.ts";
 import type { SinkSettings } from "./settings.ts";
 
+interface SinkModules {
+  amplitude: typeof import("../sinks/amplitude.ts");
+  console: typeof import("../sinks/console.ts");
+  jsonl: typeof import("../sinks/jsonl.ts");
+  opentelemetry: typeof import("../sinks/opentelemetry.ts");
+}
+
+/** At once: a preload that waits could not be loaded by `require`. */
+function load<Name extends keyof SinkModules>(name: Name): SinkModules[Name] {
+  return loadSync(new URL(`../sinks/${name}.js`, import.meta.url)) as SinkModules[Name];
+}
+
 /** @throws TapError for what only the sink itself can tell to be wrong */
 export function createSink(settings: SinkSettings): Sink {
-  if (settings.kind === "console") return consoleSink();
-  if (settings.kind === "jsonl") return jsonlSink(settings.path);
+  if (settings.kind === "console") return load("console").consoleSink();
+  if (settings.kind === "jsonl") return load("jsonl").jsonlSink(settings.path);
   // Providers, content and generation: what the app registers, and OpenTelemetry's own variables.
-  if (settings.kind === "otel") return opentelemetrySink();
+  if (settings.kind === "otel") return load("opentelemetry").opentelemetrySink();
   const { kind: _kind, ...options } = settings;
-  return amplitudeSink(options);
+  return load("amplitude").amplitudeSink(options);
 }

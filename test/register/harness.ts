@@ -22,12 +22,14 @@ export interface Workplace {
 const ENTRIES = [
   "index",
   "register",
+  "register/register",
   "register/last-delivery-worker",
   "cli/main",
   "sinks/amplitude",
   "sinks/console",
   "sinks/jsonl",
   "sinks/memory",
+  "sinks/opentelemetry",
 ];
 
 export async function buildWorkplace(): Promise<Workplace> {
