@@ -1,8 +1,9 @@
 /** The composition root: the only file that knows all rooms. */
-import { defer, onProcessEnd, warn } from "#platform";
+import { defer, onProcessEnd } from "#platform";
 import { createBackground } from "./background.ts";
 import { getFlowStore, mergeContext } from "./context.ts";
 import { createCounters, increase, readStats } from "./counters.ts";
+import { createDeliveries } from "./deliveries.ts";
 import { createEmitter, type TapEvents } from "./emitter.ts";
 import { TapError, type TapErrorCode } from "./errors.ts";
 import { createCallEnder } from "./interceptor/abandoned-body.ts";
@@ -13,17 +14,14 @@ import { installHooks } from "./interceptor/global.ts";
 import { hookDispatcher, listGlobalDispatchers } from "./interceptor/hook-dispatcher.ts";
 import { createObserver, type Observer } from "./interceptor/observer.ts";
 import { createRouter } from "./interceptor/route.ts";
-import { loadReading, loadReadingNow } from "./load-reading.ts";
 import { checkOptions, DEFAULT_LIMITS } from "./options.ts";
 import { waitFor } from "./pipeline/deadline.ts";
-import { createDelivery, type Delivery } from "./pipeline/delivery.ts";
 import { createExitHooks } from "./pipeline/process-end.ts";
 import { createQueue } from "./pipeline/queue.ts";
-import type { Reading, ReadingOptions } from "./reading.ts";
+import { createRecording } from "./recording.ts";
 import { createObserving, type Observe, type RunSpan } from "./spans/observe.ts";
 import { createSpanLog } from "./spans/span-log.ts";
-import type { RecordCall } from "./record-call.ts";
-import type { FlushReport, FlushResult, RunContext, Sink, Span, TapOptions, TapRecord, TapStats } from "./types.ts";
+import type { FlushResult, RunContext, TapOptions, TapStats } from "./types.ts";
 
 /** Takes the hooks off again; `using restore = tap.install()` does so at the end of the block. */
 export interface Restore {
@@ -102,100 +100,42 @@ export function createTap(options: TapOptions = {}): Tap {
     emitError(ERROR_CODES[place] ?? "interceptor_failed", `llm-tap: ${place} failed`, error);
   }
 
-  let reading: Reading | undefined;
-  let toMetadata: typeof import("./reading.ts").toMetadata | undefined;
-  const readingOptions: ReadingOptions = {
+  const deliveries = createDeliveries({
     options,
     limits,
+    runInBackground,
+    strip: (record) => recording.toMetadata(record),
+    onContentDropped: () => increase(counters.contentDropped, "sink_bytes"),
+    onError(name, error, code) {
+      increase(counters.errors, `sink:${name}`);
+      emitError(code, `llm-tap: the sink ${name} failed`, error);
+    },
+  });
+
+  const recording = createRecording({
+    readingOptions: {
+      options,
+      limits,
+      report,
+      onContentSampledOut: () => increase(counters.contentDropped, "sampled_out"),
+    },
+    counters,
     report,
-    onContentSampledOut: () => increase(counters.contentDropped, "sampled_out"),
-  };
-
-  function startReading(room: typeof import("./reading.ts")): Reading {
-    ({ toMetadata } = room);
-    return (reading ??= room.createReading(readingOptions));
-  }
-
-  /** Loading takes its time: not for a process that makes no call, and not inside the first one. */
-  async function load(): Promise<void> {
-    const started = startReading(await loadReading());
-    await started.ready();
-    // Before the calls around them.
-    recordSpans();
-    queue.open(started.makeJob);
-  }
-
-  /** At the end of the process there is no time to wait. */
-  function loadNow(): void {
-    try {
-      queue.open((reading ?? startReading(loadReadingNow())).makeJob);
-    } catch (error) {
-      report("load", error);
-    }
-  }
-
-  const sinks = nameSinks(options.sinks ?? []);
-  const deliveries = sinks.map(({ sink, name }) => ({
-    sink,
-    delivery: createDelivery({
-      sink: withName(sink, name),
-      maxRecords: limits.queueExchanges,
-      maxBytes: limits.queueBytes / sinks.length,
-      strip: (record) => toMetadata?.(record) ?? record,
-      onContentDropped: () => increase(counters.contentDropped, "sink_bytes"),
-      runInBackground,
-      onError(error, code) {
-        increase(counters.errors, `sink:${name}`);
-        emitError(code, `llm-tap: the sink ${name} failed`, error);
-      },
-    }),
-  }));
-  for (const { sink, name } of sinks) announce(sink, name, options);
+    runSuppressed,
+    takeSpans: () => spans.take(),
+    onRecord(record) {
+      if (record.type === "call") emitter.emit("call", record);
+      else emitter.emit("span", record);
+      deliveries.push(record);
+    },
+  });
 
   const queue = createQueue({
     limits,
-    onAssembled(exchange, assembled) {
-      if (assembled === undefined) {
-        increase(counters.ignored, "not_a_call");
-        return;
-      }
-      if (isFollowedRedirect(exchange)) {
-        increase(counters.ignored, "redirect");
-        return;
-      }
-      runSuppressed(() => finishCall(exchange, assembled));
-    },
-    onFailed(exchange, error) {
-      report("parser", error);
-      runSuppressed(() => finishCall(exchange, undefined));
-    },
+    onAssembled: recording.recordExchange,
+    onFailed: recording.recordFailure,
     onContentDropped: (cause) => increase(counters.contentDropped, cause),
   });
-
-  function finishCall(...[exchange, assembled]: Parameters<RecordCall>): void {
-    if (reading === undefined) {
-      increase(counters.dropped, "not_loaded");
-      return;
-    }
-    try {
-      const recorded = reading.recordCall(exchange, assembled);
-      if (recorded === "poll") {
-        increase(counters.ignored, "poll");
-        return;
-      }
-      if (recorded === undefined) {
-        counters.sampledOut += 1;
-        return;
-      }
-      counters.recorded += 1;
-      for (const span of recorded.spans) deliverSpan(span);
-      emitter.emit("call", recorded.call);
-      deliver(recorded.call);
-    } catch (error) {
-      increase(counters.dropped, "record_failed");
-      report("record", error);
-    }
-  }
 
   const spans = createSpanLog({
     flow,
@@ -203,43 +143,12 @@ export function createTap(options: TapOptions = {}): Tap {
     maxSpans: limits.queueExchanges,
     onEnd() {
       openQueue();
-      if (spans.size === 1) defer(recordSpans);
+      if (spans.size === 1) defer(recording.recordSpans);
     },
     onDropped() {
       counters.spans.dropped += 1;
     },
   });
-
-  function recordSpans(): void {
-    if (reading === undefined || spans.size === 0) return;
-    const { recordSpan } = reading;
-    runSuppressed(() => {
-      for (const draft of spans.take()) {
-        try {
-          const span = recordSpan(draft);
-          if (span === undefined) counters.spans.sampledOut += 1;
-          else deliverSpan(span);
-        } catch (error) {
-          counters.spans.dropped += 1;
-          report("record", error);
-        }
-      }
-    });
-  }
-
-  function deliverSpan(span: Span): void {
-    counters.spans.recorded += 1;
-    emitter.emit("span", span);
-    deliver(span);
-  }
-
-  function deliver(record: TapRecord): void {
-    let stripped: TapRecord | undefined;
-    for (const { sink, delivery } of deliveries) {
-      if (sink.content !== "metadata") delivery.push(record);
-      else if ((stripped ??= toMetadata?.(record)) !== undefined) delivery.push(stripped);
-    }
-  }
 
   const calls = createCallEnder(() => observer, queue.listRunning);
   let hasReportedSigned = false;
@@ -279,11 +188,22 @@ export function createTap(options: TapOptions = {}): Tap {
   function openQueue(): void {
     opening ??= new Promise((resolve) => {
       defer(() => {
-        load()
+        recording
+          .load()
+          .then((makeJob) => queue.open(makeJob))
           .catch((error: unknown) => report("load", error))
           .finally(resolve);
       });
     });
+  }
+
+  /** At the end of the process there is no time to wait. */
+  function openQueueNow(): void {
+    try {
+      queue.open(recording.loadNow());
+    } catch (error) {
+      report("load", error);
+    }
   }
 
   /** Hooks that live as long as the tap: those of `install`, and those that calls with a Request need. */
@@ -300,7 +220,7 @@ export function createTap(options: TapOptions = {}): Tap {
   /** Reads all that has ended so far. */
   async function drain(): Promise<void> {
     await opening;
-    recordSpans();
+    recording.recordSpans();
     await queue.drain();
   }
 
@@ -308,8 +228,8 @@ export function createTap(options: TapOptions = {}): Tap {
     const deadline = performance.now() + timeoutMs;
     await calls.endAbandoned(deadline);
     await waitFor(drain(), timeoutMs);
-    await Promise.all(deliveries.map(({ delivery }) => delivery.flush(deadline)));
-    return sumReports(deliveries.map(({ delivery }) => delivery));
+    await deliveries.flush(deadline);
+    return deliveries.report();
   }
 
   const unhook = onProcessEnd(
@@ -320,12 +240,12 @@ export function createTap(options: TapOptions = {}): Tap {
           return queue.size;
         },
       },
-      deliveries: deliveries.map(({ delivery }) => delivery),
+      deliveries: deliveries.all,
       drain,
       endRunning() {
         spans.abandonAll("process_exit");
-        if (queue.size > 0 || spans.size > 0) loadNow();
-        recordSpans();
+        if (queue.size > 0 || spans.size > 0) openQueueNow();
+        recording.recordSpans();
         queue.drainSync((exchange) => {
           addNote(exchange, "process_exit");
           observer.fail(exchange, undefined, true);
@@ -350,9 +270,8 @@ export function createTap(options: TapOptions = {}): Tap {
     spans.abandonAll("tap_closed");
     calls.stop();
     const result = await flush({ timeoutMs });
-    reading?.close();
-    const deadline = performance.now() + timeoutMs;
-    await Promise.all(deliveries.map(({ delivery }) => delivery.close(deadline)));
+    recording.close();
+    await deliveries.close(performance.now() + timeoutMs);
     unhook();
     return result;
   }
@@ -426,19 +345,6 @@ function passPendingCalls(dispatch: Dispatch, observer: Observer): Dispatch {
   };
 }
 
-/** fetch drops the body of a redirect and goes on: the hop is no call. */
-function isFollowedRedirect({
-  status,
-  hasError,
-  responseBytes,
-}: {
-  status: number;
-  hasError: boolean;
-  responseBytes: number;
-}): boolean {
-  return hasError && status >= 300 && status < 400 && responseBytes === 0;
-}
-
 const ERROR_CODES: Readonly<Record<string, TapErrorCode>> = {
   interceptor: "interceptor_failed",
   install: "hook_lost",
@@ -452,39 +358,6 @@ const ERROR_CODES: Readonly<Record<string, TapErrorCode>> = {
   capture: "callback_failed",
   sample: "callback_failed",
 };
-
-/** Two sinks of one kind are told apart in the counts. */
-function nameSinks(sinks: readonly Sink[]): { sink: Sink; name: string }[] {
-  const taken = new Set<string>();
-  return sinks.map((sink) => {
-    let { name } = sink;
-    for (let count = 2; taken.has(name); count += 1) name = `${sink.name}#${count}`;
-    taken.add(name);
-    return { sink, name };
-  });
-}
-
-function withName(sink: Sink, name: string): Sink {
-  return sink.name === name ? sink : Object.create(sink, { name: { value: name } });
-}
-
-/** Content that leaves the process is said aloud once. What stays in memory goes nowhere. */
-function announce(sink: Sink, name: string, options: TapOptions): void {
-  if (sink.name === "memory") return;
-  const content = sink.content === "metadata" || options.privacyMode === true ? "off" : "on";
-  warn(`llm-tap: content: ${content} → ${name}`);
-}
-
-function sumReports(deliveries: readonly Delivery[]): FlushResult {
-  const total: FlushReport = { delivered: 0, pending: 0, dropped: 0, unknown: 0 };
-  const bySink: Record<string, FlushReport> = {};
-  for (const delivery of deliveries) {
-    const report = delivery.report();
-    bySink[delivery.name] = report;
-    for (const key of Object.keys(total) as (keyof FlushReport)[]) total[key] += report[key];
-  }
-  return { ...total, bySink };
-}
 
 function checkContext(context: unknown, method: string): void {
   if (typeof context !== "object" || context === null || Array.isArray(context)) {
