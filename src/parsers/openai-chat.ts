@@ -14,13 +14,16 @@ import type {
 } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { foldChatChoice } from "./openai-chat-choice.ts";
+import { createNativeReader, isNativeAnswer } from "./openai-chat-native.ts";
+import type { NativeReader } from "./openai-chat-native.ts";
+import { readNativeRequest } from "./openai-chat-native-request.ts";
 import { createServerToolLog } from "./openai-chat-server-tools.ts";
 import type { ServerToolLog } from "./openai-chat-server-tools.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import type { ChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { finishChoices } from "./shared/finish-choices.ts";
-import { asCount, asLabel, asObject, asString } from "./shared/json.ts";
+import { asCount, asLabel, asObject, asString, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
@@ -33,6 +36,13 @@ interface ChatState {
   choices: ChoiceFold;
   serverTools: ServerToolLog;
   processingMs: number | undefined;
+  /** For answers in a vendor's own form; made when the first comes. */
+  native: NativeReader | undefined;
+  /** What came so far speaks of finish reasons, if only to say that there is none yet. */
+  knowsFinishReason: boolean;
+  /** Chunks with usage, and whether the last one was such a chunk. */
+  usageChunks: number;
+  endsWithUsage: boolean;
 }
 
 const notParameters: ReadonlySet<string> = new Set(["messages", "tools", "functions"]);
@@ -41,6 +51,8 @@ export const openaiChatParser: Parser<ChatState> = {
   api: "openai-chat",
 
   readRequest(input: RequestInput): ParsedRequest {
+    const native = readNativeRequest(input);
+    if (native !== undefined) return native;
     const { request, fields } = openRequest(input, notParameters);
     Object.assign(request, readConversation(fields["messages"]));
     const tools = readToolDefinitions(fields["tools"], fields["functions"]);
@@ -55,13 +67,18 @@ export const openaiChatParser: Parser<ChatState> = {
       choices,
       serverTools: createServerToolLog(choices),
       processingMs: undefined,
+      native: undefined,
+      knowsFinishReason: false,
+      usageChunks: 0,
+      endsWithUsage: false,
     };
   },
 
   chunk(state: ChatState, frame: Frame): number {
     const { response, choices } = state;
-    const value = openFrame(response, frame);
-    if (typeof value === "number") return value;
+    const opened = openFrame(response, frame);
+    if (typeof opened === "number") return opened;
+    const value = isNativeAnswer(opened) ? (state.native ??= createNativeReader()).read(opened) : opened;
     const whole = frame.kind === "body";
     let bits = FRAME_NOTHING;
     foldHead(response, value);
@@ -69,6 +86,7 @@ export const openaiChatParser: Parser<ChatState> = {
     if (Array.isArray(list)) {
       for (let position = 0; position < list.length; position++) {
         const choice = asObject(list[position]);
+        if (choice?.["finish_reason"] !== undefined) state.knowsFinishReason = true;
         if (choice !== undefined && foldChoice(state, choice, position, whole)) bits |= FRAME_OUTPUT;
       }
     }
@@ -76,14 +94,21 @@ export const openaiChatParser: Parser<ChatState> = {
     return response.ended || choices.isFinished() ? bits | FRAME_TERMINAL : bits;
   },
 
-  finish({ response, choices, serverTools, processingMs }: ChatState, end: ResponseEnd): ParsedResponse {
+  finish(state: ChatState, end: ResponseEnd): ParsedResponse {
+    const { response, choices, serverTools, processingMs } = state;
+    if (!end.interrupted && endsWithUsage(state)) response.ended = true;
     const { request, route } = response.input;
     const usage = addServerTools(readOpenAiUsage(response.usage, route.provider), serverTools.uses());
-    const built = finishChoices(response, choices, end, usage, { optIn: request });
+    const built = finishChoices(response, choices, end, usage, state.native === undefined ? { optIn: request } : {});
     if (processingMs !== undefined) built.processingMs = processingMs;
     return built;
   },
 };
+
+/** Snowflake's chunks have neither finish reasons nor an end mark: the one chunk with usage is the last. */
+function endsWithUsage({ knowsFinishReason, usageChunks, endsWithUsage: last, choices }: ChatState): boolean {
+  return !knowsFinishReason && usageChunks === 1 && last && choices.hasOutput();
+}
 
 function foldChoice(state: ChatState, choice: JsonObject, position: number, whole: boolean): boolean {
   const { response } = state;
@@ -114,14 +139,15 @@ function foldGateway(state: ChatState, metadata: unknown): void {
 
 function foldChatUsage(state: ChatState, value: JsonObject, whole: boolean): void {
   const { response } = state;
-  foldUsage(response, value["usage"]);
+  state.endsWithUsage = foldUsage(response, value["usage"]);
+  if (state.endsWithUsage) state.usageChunks++;
   // Venice tells the price beside its usage.
   const price = asObject(value["cost"])?.["usd"];
   if (price !== undefined) response.costUsd = asCount(price) ?? response.costUsd;
   const groq = asObject(value["x_groq"]);
   if (groq !== undefined) {
     // In a whole body `x_groq.usage` counts something else: cache hits of the hardware.
-    if (!whole && value["usage"] === undefined) foldUsage(response, groq["usage"]);
+    if (!whole && !isObject(value["usage"])) foldUsage(response, groq["usage"]);
     const message = asString(groq["error"]);
     if (message !== undefined) {
       response.error ??= { message };
@@ -130,7 +156,8 @@ function foldChatUsage(state: ChatState, value: JsonObject, whole: boolean): voi
   }
   // Seconds: Groq inside `usage`, Cerebras beside it.
   const seconds =
-    asCount(asObject(value["usage"])?.["total_time"]) ?? asCount(asObject(value["time_info"])?.["total_time"]);
+    asCount(asObject(value["usage"] ?? groq?.["usage"])?.["total_time"]) ??
+    asCount(asObject(value["time_info"])?.["total_time"]);
   if (seconds !== undefined) state.processingMs = seconds * 1000;
 }
 

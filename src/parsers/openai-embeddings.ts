@@ -25,7 +25,7 @@ interface EmbeddingsState {
   embeddings: { count: number; dimensions?: number } | undefined;
 }
 
-const contentFields: ReadonlySet<string> = new Set(["input", "inputs"]);
+const contentFields: ReadonlySet<string> = new Set(["input", "inputs", "text", "texts"]);
 
 /** Element types (Voyage, Mistral) that take one byte; a base64 vector of any other kind is made of 4-byte floats. */
 const byteTypes: ReadonlySet<unknown> = new Set(["int8", "uint8", "binary", "ubinary"]);
@@ -35,7 +35,7 @@ export const openaiEmbeddingsParser: Parser<EmbeddingsState> = {
 
   readRequest(input: RequestInput): ParsedRequest {
     const { request, fields } = openRequest(input, contentFields);
-    const parts = readEmbeddingInput(fields["input"] ?? fields["inputs"]);
+    const parts = readEmbeddingInput(fields["input"] ?? fields["inputs"] ?? fields["texts"] ?? fields["text"]);
     if (parts.length > 0) request.messages = [{ role: "user", parts }];
     return request;
   },
@@ -78,11 +78,11 @@ function readEmbeddingsUsage(raw: JsonObject | undefined): Usage | undefined {
   return { ...usage, inputTokens: usage.totalTokens };
 }
 
-/** `{data: [{embedding}]}`, `{embeddings: [[…]]}`, a bare list of vectors or (Hugging Face) a single bare vector. */
+/** `{data: [{embedding}]}`, `{embeddings: [[…]]}`, the latter inside `output` (DashScope), a bare list of vectors or (Hugging Face) a single bare vector. */
 function measure(body: unknown, response: ResponseFold): EmbeddingsState["embeddings"] {
   if (Array.isArray(body)) return describe(typeof body[0] === "number" ? [body] : body, response);
   if (!isObject(body)) return undefined;
-  const list = body["data"] ?? body["embeddings"];
+  const list = body["data"] ?? body["embeddings"] ?? asObject(body["output"])?.["embeddings"];
   if (!Array.isArray(list)) return undefined;
   // Voyage: chunks in their context, a list of vectors for each document.
   const isNested = list.some((item) => Array.isArray(asObject(item)?.["data"]));

@@ -4,7 +4,7 @@
  */
 import type { Choice, Usage } from "../types.ts";
 import type { Frame, ParsedResponse, Parser, ResponseEnd, ResponseInput } from "./parser.ts";
-import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
+import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, notApplicableUsage } from "./parser.ts";
 import { readItemParts, serverToolOf } from "./openai-responses-items.ts";
 import { readResponsesRequest } from "./openai-responses-request.ts";
 import { createOutputItems } from "./openai-responses-stream.ts";
@@ -13,7 +13,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import type { ChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { finishChoices } from "./shared/finish-choices.ts";
-import { asLabel, asObject, isObject } from "./shared/json.ts";
+import { asArray, asLabel, asObject, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
 import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
@@ -32,6 +32,8 @@ interface ResponsesState {
   incompleteReason: string | undefined;
   serverTools: Map<string, number>;
   itemIds: string[];
+  /** What `/responses/input_tokens` says: an answer, not usage. */
+  counted: JsonObject | undefined;
 }
 
 const terminalEvents: ReadonlySet<string> = new Set([
@@ -62,6 +64,7 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
       incompleteReason: undefined,
       serverTools: new Map(),
       itemIds: [],
+      counted: undefined,
     };
   },
 
@@ -70,7 +73,8 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
     const value = openFrame(response, frame);
     if (typeof value === "number") return value;
     if (frame.kind === "body") {
-      foldResponseObject(state, value);
+      if (response.input.route.operation === "count_tokens") state.counted = value;
+      else foldResponseObject(state, value);
       return state.choices.hasOutput() ? FRAME_OUTPUT | FRAME_TERMINAL : FRAME_TERMINAL;
     }
     const type = asLabel(value["type"]) ?? (frame.kind === "event" ? frame.name : undefined) ?? "";
@@ -100,7 +104,7 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
     const goesOn = state.status === "queued" || state.status === "in_progress";
     const background = response.input.request.parameters["background"] === true;
     const deferred = goesOn && (state.concluded || background);
-    const usage = addServerTools(readOpenAiUsage(response.usage), state.serverTools);
+    const usage = addServerTools(readUsage(state), state.serverTools);
     const built = finishChoices(response, choices, end, usage, { deferred });
     built.choices = built.choices.map(markRefusal);
     if (!state.settled && stream.isTruncated()) built.contentTruncated = true;
@@ -109,6 +113,11 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
     return built;
   },
 };
+
+function readUsage({ response, counted }: ResponsesState): Usage | undefined {
+  if (counted === undefined) return readOpenAiUsage(response.usage);
+  return response.error === undefined ? { ...notApplicableUsage(), raw: counted } : undefined;
+}
 
 /** What every lifecycle event repeats. */
 function foldResponseHead(state: ResponsesState, value: JsonObject): void {
@@ -124,8 +133,8 @@ function foldResponseObject(state: ResponsesState, value: JsonObject): void {
   state.incompleteReason = asLabel(asObject(value["incomplete_details"])?.["reason"]);
   const { error } = value;
   if (error !== undefined && error !== null) state.response.error ??= readErrorBody({ error });
-  const { output } = value;
-  if (!Array.isArray(output) || output.length === 0) return;
+  const output = findOutput(value);
+  if (output.length === 0) return;
   // Like its usage, the output of the last whole answer counts, should a stream ever hold two.
   if (state.settled) {
     state.choices = createChoiceFold({ contentLimit: state.response.input.contentLimit });
@@ -136,6 +145,14 @@ function foldResponseObject(state: ResponsesState, value: JsonObject): void {
   state.settled = true;
   state.stream.clear();
   for (const item of output) if (isObject(item)) foldOutputItem(state, item);
+}
+
+/** `output_text` is an addition of SDKs; where an object has been through one, it may be all that is left. */
+function findOutput(value: JsonObject): readonly unknown[] {
+  const output = asArray(value["output"]);
+  const text = value["output_text"];
+  if (output.length > 0 || typeof text !== "string" || text === "") return output;
+  return [{ type: "message", content: [{ type: "output_text", text }] }];
 }
 
 function foldOutputItem(state: ResponsesState, item: JsonObject): void {

@@ -150,7 +150,7 @@ export function createAssembly(options: AssemblyOptions): Assembly {
       const bits = fold(frame ?? eventText(text, name));
       if ((bits & FRAME_OUTPUT) !== 0 && status < 400) assembly.firstTokenMs ??= now;
       if ((bits & FRAME_TERMINAL) !== 0) assembly.terminal = true;
-      if (text.startsWith("[DONE]")) assembly.terminal = closed = true;
+      if (isEndMark(text)) assembly.terminal = closed = true;
     },
     onBody(kind, text, tail) {
       if (tail !== undefined) notes.add("response_body_too_large");
@@ -234,13 +234,19 @@ export function createAssembly(options: AssemblyOptions): Assembly {
 /** Scalars stay text: a stream of plain text has events like `42` and `null`. `undefined`: JSON that does not parse. */
 function readEvent(text: string, name: string | undefined, onTooDeep: () => void): Frame | undefined {
   const first = text.trimStart().charCodeAt(0);
-  if ((first !== 0x7b && first !== 0x5b) || text.startsWith("[DONE]")) return eventText(text, name);
+  if (first === 0x5b && isEndMark(text)) return eventText(text.trimStart(), name);
+  if (first !== 0x7b && first !== 0x5b) return eventText(text, name);
   try {
     const value = parseBoundedJson(text, onTooDeep);
     return name === undefined ? { kind: "event", value } : { kind: "event", value, name };
   } catch {
     return undefined;
   }
+}
+
+/** As SDKs do: whatever follows the mark. */
+function isEndMark(text: string): boolean {
+  return /^\s*\[DONE\]/.test(text);
 }
 
 function eventText(text: string, name: string | undefined): Frame {

@@ -218,7 +218,8 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
 
     setFinishReason(index, raw) {
       const reason = asLabel(raw);
-      if (reason === undefined) return;
+      // DashScope's own API says "null" until there is one.
+      if (reason === undefined || reason === "null") return;
       finished = true;
       const choice = open(index);
       if (choice !== undefined) choice.finishReason = reason;

@@ -1,4 +1,4 @@
-/** Inputs of embeddings beyond texts: Voyage's lists of content, Jina's `{text}` and `{image}`. */
+/** Inputs of embeddings beyond texts: Voyage's lists of content, Jina's `{text}` and `{image}`, DashScope's lists. */
 import type { Part } from "../../types.ts";
 import { isObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
@@ -17,6 +17,9 @@ export function readEmbeddingInput(input: unknown): Part[] {
 function readItem(item: JsonObject): Part[] {
   if (item["type"] === undefined) {
     if (item["content"] !== undefined) return readContent(item["content"]);
+    // DashScope: `{texts: […]}`, `{contents: [{text}, {image}]}`.
+    if (Array.isArray(item["texts"])) return readInputs(item["texts"]);
+    if (Array.isArray(item["contents"])) return readContent(item["contents"]);
     if (typeof item["text"] === "string") return textParts("text", item["text"]);
     if (typeof item["image"] === "string") return [readMediaUrl(item["image"], "image")];
   }

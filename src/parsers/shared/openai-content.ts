@@ -33,7 +33,13 @@ export function readContentPart(part: JsonObject): Part[] {
   const type = asLabel(part["type"]);
   const reader = type === undefined ? undefined : readers.get(type);
   if (reader !== undefined) return reader(part);
-  if (type === undefined && typeof part["text"] === "string") return readText(part);
+  if (type === undefined) {
+    if (typeof part["text"] === "string") return readText(part);
+    // DashScope: `{image: "url"}`.
+    for (const modality of ["image", "audio", "video"] as const) {
+      if (typeof part[modality] === "string") return readMedia(part, modality, modality);
+    }
+  }
   return [{ type: "other", kind: type ?? "unknown", content: part }];
 }
 

@@ -22,8 +22,9 @@ const toolTotals: ReadonlySet<string> = new Set(["tool_calls_requested", "tool_c
  * @returns `undefined` when there is no count in it
  */
 export function readOpenAiUsage(raw: unknown, provider?: string): Usage | undefined {
-  const usage = asObject(raw);
-  if (usage === undefined) return undefined;
+  const given = asObject(raw);
+  if (given === undefined) return undefined;
+  const usage = isCamelCase(given) ? toSnakeCase(given) : given;
   const input = firstObject(usage, [
     "prompt_tokens_details",
     "input_tokens_details",
@@ -32,19 +33,19 @@ export function readOpenAiUsage(raw: unknown, provider?: string): Usage | undefi
   ]);
   const output = firstObject(usage, ["completion_tokens_details", "output_tokens_details", "output_token_details"]);
 
-  const reported = asCount(usage["prompt_tokens"]) ?? asCount(usage["input_tokens"]);
-  const totalTokens = asCount(usage["total_tokens"]);
-  const reasoningTokens = asCount(output["reasoning_tokens"]) ?? asCount(usage["reasoning_tokens"]);
+  const reported = readTokenCount(usage["prompt_tokens"]) ?? readTokenCount(usage["input_tokens"]);
+  const totalTokens = readTokenCount(usage["total_tokens"]);
+  const reasoningTokens = readTokenCount(output["reasoning_tokens"]) ?? readTokenCount(usage["reasoning_tokens"]);
   const cacheReadTokens =
-    asCount(usage["num_cached_tokens"]) ?? // Mistral
-    asCount(input["cached_tokens"]) ??
-    asCount(usage["cached_tokens"]) ?? // Moonshot, Together
-    asCount(usage["prompt_cache_hit_tokens"]) ?? // DeepSeek
-    asCount(input["cache_read_input_tokens"]) ?? // Perplexity Responses
-    asCount(usage["cache_read_input_tokens"]); // gateways in front of Anthropic
+    readTokenCount(usage["num_cached_tokens"]) ?? // Mistral
+    readTokenCount(input["cached_tokens"]) ??
+    readTokenCount(usage["cached_tokens"]) ?? // Moonshot, Together
+    readTokenCount(usage["prompt_cache_hit_tokens"]) ?? // DeepSeek
+    readTokenCount(input["cache_read_input_tokens"]) ?? // Perplexity Responses
+    readTokenCount(usage["cache_read_input_tokens"]); // gateways in front of Anthropic
   const outputTokens = includeReasoning({
     input: reported,
-    output: asCount(usage["completion_tokens"]) ?? asCount(usage["output_tokens"]),
+    output: readTokenCount(usage["completion_tokens"]) ?? readTokenCount(usage["output_tokens"]),
     reasoning: reasoningTokens,
     total: totalTokens,
     provider,
@@ -59,19 +60,19 @@ export function readOpenAiUsage(raw: unknown, provider?: string): Usage | undefi
       totalTokens,
       cacheReadTokens,
       cacheWriteTokens:
-        asCount(input["cache_write_tokens"]) ??
-        asCount(input["cache_creation_input_tokens"]) ??
-        asCount(input["cache_creation_tokens"]) ??
-        asCount(usage["cache_creation_input_tokens"]),
+        readTokenCount(input["cache_write_tokens"]) ??
+        readTokenCount(input["cache_creation_input_tokens"]) ??
+        readTokenCount(input["cache_creation_tokens"]) ??
+        readTokenCount(usage["cache_creation_input_tokens"]),
       reasoningTokens,
-      inputAudioTokens: asCount(input["audio_tokens"]),
-      outputAudioTokens: asCount(output["audio_tokens"]),
-      inputImageTokens: asCount(input["image_tokens"]) ?? asCount(usage["image_tokens"]), // Cerebras: top level
-      outputImageTokens: asCount(output["image_tokens"]),
-      acceptedPredictionTokens: asCount(output["accepted_prediction_tokens"]),
-      rejectedPredictionTokens: asCount(output["rejected_prediction_tokens"]),
-      audioSeconds: asCount(usage["seconds"]) ?? asCount(usage["prompt_audio_seconds"]),
-      searchUnits: asCount(usage["num_search_queries"]), // Perplexity
+      inputAudioTokens: readTokenCount(input["audio_tokens"]),
+      outputAudioTokens: readTokenCount(output["audio_tokens"]),
+      inputImageTokens: readTokenCount(input["image_tokens"]) ?? readTokenCount(usage["image_tokens"]), // Cerebras: top level
+      outputImageTokens: readTokenCount(output["image_tokens"]),
+      acceptedPredictionTokens: readTokenCount(output["accepted_prediction_tokens"]),
+      rejectedPredictionTokens: readTokenCount(output["rejected_prediction_tokens"]),
+      audioSeconds: readTokenCount(usage["seconds"]) ?? readTokenCount(usage["prompt_audio_seconds"]),
+      searchUnits: readTokenCount(usage["num_search_queries"]), // Perplexity
       serverToolUses: readServerToolUses(usage),
     },
     raw,
@@ -96,6 +97,25 @@ export function readReportedCost(raw: unknown): number | undefined {
   // With a key of one's own the gateway charges a fee, and the provider the rest.
   const upstream = asCount(asObject(usage["cost_details"])?.["upstream_inference_cost"]);
   return usage["is_byok"] === true && upstream !== undefined ? cost + upstream : cost;
+}
+
+/** A count; some servers send its digits as text. */
+export function readTokenCount(value: unknown): number | undefined {
+  return typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : asCount(value);
+}
+
+/** Oracle, and gateways written in languages whose fields are called so. */
+function isCamelCase(usage: JsonObject): boolean {
+  return ["promptTokens", "completionTokens", "totalTokens"].some((field) => usage[field] !== undefined);
+}
+
+/** `promptTokensDetails: {cachedTokens}` → `prompt_tokens_details: {cached_tokens}`. */
+function toSnakeCase(source: JsonObject, depth = 0): JsonObject {
+  const entries = Object.entries(source).map(([key, value]): [string, unknown] => [
+    key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    depth === 0 && asObject(value) !== undefined ? toSnakeCase(value as JsonObject, 1) : value,
+  ]);
+  return Object.fromEntries(entries.filter(([key]) => key !== "__proto__"));
 }
 
 interface OutputCounts {

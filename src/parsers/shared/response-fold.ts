@@ -3,9 +3,9 @@ import type { Choice, Usage } from "../../types.ts";
 import type { Frame, ParsedError, ParsedResponse, ResponseInput } from "../parser.ts";
 import { FRAME_NOTHING, FRAME_TERMINAL } from "../parser.ts";
 import { findErrorInSuccess, readErrorBody, readErrorText } from "./error-body.ts";
-import { asCount, asLabel, asObject } from "./json.ts";
+import { asLabel, asObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
-import { readReportedCost } from "./openai-usage.ts";
+import { readReportedCost, readTokenCount } from "./openai-usage.ts";
 
 /** Mutable: one of these lives as long as the response flows. */
 export interface ResponseFold {
@@ -80,20 +80,34 @@ export function foldHead(fold: ResponseFold, value: JsonObject): void {
   if (typeof provider === "string") fold.upstreamProvider = asLabel(provider) ?? fold.upstreamProvider;
 }
 
-/** Keeps a usage object when it holds a count, and its price when it holds one. */
-export function foldUsage(fold: ResponseFold, usage: unknown): void {
+/**
+ * Keeps a usage object when it holds a count, and its price when it holds one.
+ *
+ * @returns whether it held a count
+ */
+export function foldUsage(fold: ResponseFold, usage: unknown): boolean {
   const object = asObject(usage);
-  if (object === undefined) return;
-  if (hasCount(object)) fold.usage = object;
+  if (object === undefined) return false;
+  const counts = hasCount(object);
+  if (counts) fold.usage = object;
   fold.costUsd = readReportedCost(object) ?? fold.costUsd;
+  return counts;
 }
 
+const countFields = [
+  "prompt_tokens",
+  "completion_tokens",
+  "total_tokens",
+  "input_tokens",
+  "output_tokens",
+  "seconds",
+  "promptTokens",
+  "completionTokens",
+  "totalTokens",
+] as const;
+
 function hasCount(usage: JsonObject): boolean {
-  return (
-    asCount(usage["prompt_tokens"] ?? usage["input_tokens"]) !== undefined ||
-    asCount(usage["completion_tokens"] ?? usage["output_tokens"]) !== undefined ||
-    asCount(usage["total_tokens"] ?? usage["seconds"]) !== undefined
-  );
+  return countFields.some((field) => readTokenCount(usage[field]) !== undefined);
 }
 
 /** The head of a finished response; what a parser adds comes over it. */

@@ -182,6 +182,17 @@ describe("readOpenAiUsage", () => {
     expect(read(raw, "x_ai")).toMatchObject({ inputTokens: 100, cacheReadTokens: 90 });
   });
 
+  it("reads counts that come as text, and fields in camel case", () => {
+    const raw = { promptTokens: "5", completionTokens: 2, promptTokensDetails: { cachedTokens: 1 } };
+    expect(readOpenAiUsage(raw)).toMatchObject({
+      inputTokens: 5,
+      outputTokens: 2,
+      totalTokens: 7,
+      cacheReadTokens: 1,
+      raw,
+    });
+  });
+
   it.each([
     undefined,
     null,
@@ -190,7 +201,8 @@ describe("readOpenAiUsage", () => {
     [],
     {},
     { prompt_tokens: null },
-    { prompt_tokens: "5" },
+    { prompt_tokens: "5.5" },
+    { prompt_tokens: "many" },
     { prompt_tokens: -1 },
     { cost: 1 },
   ])("finds nothing in %j", (raw) => {
