@@ -37,7 +37,7 @@ function wireBlocks(answer: MockAnswer): Block[] {
   if (answer.reasoning !== "") {
     blocks.push({ type: "thinking", thinking: answer.reasoning, signature: answer.id("sig") });
   }
-  if (answer.text !== "") blocks.push({ type: "text", text: answer.text, citations: null });
+  if (answer.text !== "") blocks.push({ type: "text", text: answer.text });
   for (const call of answer.toolCalls) {
     blocks.push({ type: "tool_use", id: answer.id("toolu_"), name: call.name, input: call.arguments });
   }
