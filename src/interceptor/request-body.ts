@@ -9,8 +9,10 @@ export function noteRequestValue(exchange: Exchange, body: unknown, limit: numbe
   if (body === undefined || body === null) return true;
   if (typeof body === "string") {
     exchange.requestBytes = body.length;
-    if (body.length > limit) noteEnds(exchange, body, limit);
-    else {
+    if (body.length > limit) {
+      const encoder = new TextEncoder();
+      noteEnds(exchange, limit, (start, end) => encoder.encode(body.slice(start, end)));
+    } else {
       exchange.requestBody = body;
       exchange.requestKept = body.length;
     }
@@ -18,7 +20,11 @@ export function noteRequestValue(exchange: Exchange, body: unknown, limit: numbe
   }
   const bytes = toBytes(body);
   if (bytes !== undefined) {
-    noteRequestChunk(exchange, bytes, limit);
+    if (bytes.byteLength <= limit) noteRequestChunk(exchange, bytes, limit);
+    else {
+      exchange.requestBytes = bytes.byteLength;
+      noteEnds(exchange, limit, (start, end) => new Uint8Array(bytes.subarray(start, end)));
+    }
     return true;
   }
   if (body instanceof URLSearchParams) {
@@ -27,15 +33,14 @@ export function noteRequestValue(exchange: Exchange, body: unknown, limit: numbe
   return false;
 }
 
-/** Characters kept of the beginning of a text that is too long: a copy of more would hold up the call. */
+/** Characters or bytes kept of the beginning of a body that is too long: a copy of more would hold up the call. */
 const LONG_HEAD = 256 * 1024;
 
-/** Copies: a slice would keep the whole text. */
-function noteEnds(exchange: Exchange, body: string, limit: number): void {
-  const encoder = new TextEncoder();
+/** @param copy - as `slice`, but as bytes that share no memory with the body */
+function noteEnds(exchange: Exchange, limit: number, copy: (start: number, end?: number) => Uint8Array): void {
   exchange.requestTruncated = true;
-  exchange.requestBody = encoder.encode(body.slice(0, Math.min(limit, LONG_HEAD)));
-  exchange.requestTail = encoder.encode(body.slice(-REQUEST_TAIL));
+  exchange.requestBody = copy(0, Math.min(limit, LONG_HEAD));
+  exchange.requestTail = copy(-REQUEST_TAIL);
   exchange.requestKept = exchange.requestBody.byteLength + exchange.requestTail.byteLength;
 }
 

@@ -163,8 +163,7 @@ function markSeen(response: Response): void {
 interface NodeStreamLike {
   push(chunk: unknown, encoding?: string): boolean;
   read(size: number): unknown;
-  once(event: string, listener: (error?: unknown) => void): unknown;
-  readonly readableEnded?: boolean;
+  emit(event: string | symbol, ...values: unknown[]): boolean;
 }
 
 /** node-fetch's body. */
@@ -173,7 +172,7 @@ function isNodeStream(body: unknown): body is NodeStreamLike {
     typeof body === "object" &&
     body !== null &&
     typeof (body as Partial<NodeStreamLike>).push === "function" &&
-    typeof (body as Partial<NodeStreamLike>).once === "function"
+    typeof (body as Partial<NodeStreamLike>).emit === "function"
   );
 }
 
@@ -184,7 +183,7 @@ function tapNodeStream(
   stream: NodeStreamLike,
   filter: UsageFilter | undefined,
 ): void {
-  const { push } = stream;
+  const { push, emit } = stream;
   stream.push = function pushAndNote(chunk, encoding) {
     if (chunk === null) {
       observer.end(exchange);
@@ -200,8 +199,20 @@ function tapNodeStream(
     queueMicrotask(() => this.read(0));
     return push.call(this, chunk.subarray(0, 0));
   };
-  stream.once("error", (error) => observer.fail(exchange, error, isAbort(error)));
-  stream.once("close", () => observer.fail(exchange, undefined, true));
+  // No listener: one for `error` would keep an error that nobody handles from ending the process.
+  stream.emit = function emitAndNote(event, ...values) {
+    if (event === "error") fail(values[0], isAbort(values[0]));
+    if (event === "close") fail(undefined, true);
+    return emit.call(this, event, ...values);
+  };
+
+  function fail(error: unknown, isCancelled: boolean): void {
+    try {
+      observer.fail(exchange, error, isCancelled);
+    } catch (failure) {
+      observer.report("interceptor", failure);
+    }
+  }
 }
 
 function isAbort(error: unknown): boolean {
