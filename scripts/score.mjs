@@ -130,6 +130,8 @@ function collect() {
     notes,
     write: async (records) => {
       for (const call of records) {
+        // Spans that were inferred from calls say nothing that the list of facts knows.
+        if (call.type !== "call") continue;
         const id = call.context.properties?.replayId;
         byId.set(id, [...(byId.get(id) ?? []), call]);
         for (const note of call.capture.notes) notes[note] = (notes[note] ?? 0) + 1;

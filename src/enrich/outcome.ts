@@ -77,8 +77,11 @@ function wireError(kind: "network" | "timeout" | "abort", transportError: Transp
   };
 }
 
-function providerError(kind: "http" | "stream", { status, response, retryAfterMs, errorType }: EndFacts): CallError {
+function providerError(kind: "http" | "stream", facts: EndFacts): CallError {
+  const { status, response, errorType } = facts;
   const parsed = response?.error;
+  // A header comes before the body: it may be a gateway's that knows better.
+  const retryAfterMs = facts.retryAfterMs ?? parsed?.retryAfterMs;
   const type = parsed?.type ?? errorType;
   const error: CallError = {
     kind,

@@ -10,7 +10,8 @@ const inputOnlyOperations: ReadonlySet<string> = new Set(["embeddings", "rerank"
  */
 export function isBillable(call: LlmCall): boolean {
   const { usage } = call;
-  if (usage.source !== "reported" || !usage.complete) return false;
+  // Where tokens do not apply, pages and seconds may.
+  if ((usage.source !== "reported" && usage.source !== "not_applicable") || !usage.complete) return false;
   // Replayed by a gateway with the usage of the call that filled its cache; nobody was billed for it again.
   if (call.response?.cacheHit === true) return false;
   if (usage.inputTokens === undefined) return (usage.audioSeconds ?? usage.pages) !== undefined;

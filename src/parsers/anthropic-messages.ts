@@ -88,7 +88,8 @@ function createMessageFold(input: ResponseInput): AnswerFold {
     const toolType = toolTypes.get(type);
     if (toolType !== undefined) {
       const { id, name, input } = block;
-      choices.addToolCall(0, { index, id, name, type: toolType, ...(!isEmptyObject(input) && { arguments: input }) });
+      const whole = isEmptyObject(input) ? undefined : input;
+      choices.addToolCall(0, { index, id, name, type: toolType, begins: true, arguments: whole });
       return FRAME_OUTPUT;
     }
     if (type === "fallback") {
@@ -133,7 +134,10 @@ function createMessageFold(input: ResponseInput): AnswerFold {
 
   function readMessage(message: JsonObject): void {
     readHead(message);
-    asArray(message["content"]).forEach((block, index) => {
+    const { content } = message;
+    // What stands in front of another API may answer with a plain text.
+    if (typeof content === "string") choices.addText(0, "text", content);
+    asArray(content).forEach((block, index) => {
       if (isObject(block)) readBlock(block, index);
     });
     readStop(message);

@@ -8,7 +8,7 @@ import type { ParsedRequest, RequestInput } from "./parser.ts";
 import { rerankParser } from "./rerank.ts";
 import { asArray, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
-import { readBase64Media } from "./shared/media.ts";
+import { readBase64Media, readMediaUrl } from "./shared/media.ts";
 import { createMessage, textParts } from "./shared/message-parts.ts";
 import { readSettings } from "./shared/settings.ts";
 import type { Operation, Part } from "../types.ts";
@@ -16,6 +16,8 @@ import type { Operation, Part } from "../types.ts";
 const contentKeys: ReadonlySet<string> = new Set([
   "prompt",
   "inputText",
+  "inputPrompt",
+  "mediaSource",
   "inputImage",
   "text_prompts",
   "textToImageParams",
@@ -36,7 +38,7 @@ const contentKeys: ReadonlySet<string> = new Set([
 
 type RequestReader = (input: RequestInput) => ParsedRequest;
 
-/** The first whose test holds reads the request. `family` is the maker that the model id names, if it names one. */
+/** The first whose test holds reads the request. */
 const dialects: readonly [test: (body: JsonObject, model: string) => boolean, read: RequestReader][] = [
   [(body) => "anthropic_version" in body, (input) => anthropicMessagesParser.readRequest(input)],
   [(body) => "max_tokens_to_sample" in body, (input) => anthropicCompleteParser.readRequest(input)],
@@ -91,7 +93,9 @@ export function readNativeRequest(input: RequestInput): ParsedRequest {
 }
 
 function readParts(body: JsonObject): Part[] {
-  const parts = textParts("text", body["prompt"] ?? body["inputText"]);
+  const parts = textParts("text", body["prompt"] ?? body["inputText"] ?? body["inputPrompt"]);
+  for (const key of ["text", "text_image"]) parts.push(...textParts("text", asObject(body[key])?.["inputText"]));
+  parts.push(...readMediaSource(body["mediaSource"]));
   for (const prompt of asArray(body["text_prompts"])) parts.push(...textParts("text", asObject(prompt)?.["text"]));
   for (const key of Object.keys(body)) {
     const task = key.endsWith("Params") && contentKeys.has(key) ? asObject(body[key]) : undefined;
@@ -110,6 +114,14 @@ function readTask(task: JsonObject): Part[] {
     ...readNegative(task["negativeText"]),
     ...readImages([task["image"], task["maskImage"], ...asArray(task["images"])]),
   ];
+}
+
+/** TwelveLabs: a video or another medium, inline or in S3. */
+function readMediaSource(source: unknown): Part[] {
+  const data = asString(asObject(source)?.["base64String"]);
+  if (data !== undefined) return [readBase64Media(data, "video")];
+  const uri = asString(asObject(asObject(source)?.["s3Location"])?.["uri"]);
+  return uri === undefined ? [] : [readMediaUrl(uri, "video")];
 }
 
 function readNegative(text: unknown): Part[] {

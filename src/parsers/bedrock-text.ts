@@ -107,6 +107,10 @@ function readOutputs(value: JsonObject): Output[] {
   if ("outputText" in value) {
     return [{ index: value["index"], text: value["outputText"], reason: value["completionReason"] }];
   }
+  // TwelveLabs Pegasus, whole and in pieces.
+  if (typeof value["message"] === "string") {
+    return [{ index: 0, text: value["message"], reason: value["finishReason"] }];
+  }
   const list = asArray(value["outputs"] ?? value["results"] ?? value["completions"]);
   return list.filter(isObject).map((item, position) => ({
     index: asIndex(item["index"]) ?? position,
@@ -116,8 +120,16 @@ function readOutputs(value: JsonObject): Output[] {
   }));
 }
 
-/** Titan: `embedding`; Nova and Cohere: `embeddings`, as a list or by element type. */
+/** Titan: `embedding`, or `embeddingsByType` alone; Nova and Cohere: `embeddings`, as a list or by element type. */
 function readVectors(value: JsonObject): VectorShape | undefined {
-  const { embedding, embeddings } = value;
-  return Array.isArray(embedding) ? readCohereVectors([embedding]) : readCohereVectors(embeddings);
+  const { embedding, embeddings, embeddingsByType, data } = value;
+  if (Array.isArray(embedding)) return readCohereVectors([embedding]);
+  const byType = asObject(embeddingsByType);
+  if (byType !== undefined) {
+    const vector = Object.values(byType).find((item) => Array.isArray(item));
+    return vector === undefined ? undefined : readCohereVectors([vector]);
+  }
+  // TwelveLabs Marengo: segments of a video, or one vector.
+  const segments = asArray(data).filter((item) => asObject(item)?.["embedding"] !== undefined);
+  return segments.length > 0 ? readCohereVectors(segments) : readCohereVectors(embeddings);
 }

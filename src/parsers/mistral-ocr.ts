@@ -12,7 +12,7 @@ import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { asArray, asCount, asLabel, asObject, compact, omitKeys } from "./shared/json.ts";
 import { textParts } from "./shared/message-parts.ts";
 import { readContent } from "./shared/openai-messages.ts";
-import { createUsage } from "./shared/usage.ts";
+import { createUsage, markUnits } from "./shared/usage.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["model", "document", "document_annotation_prompt"]);
 
@@ -49,7 +49,8 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
       choices.breakText(0);
       choices.addText(0, "text", body["document_annotation"]);
       const info = asObject(body["usage_info"]);
-      usage = createUsage({ pages: asCount(info?.["pages_processed"]) }, info);
+      const reported = createUsage({ pages: asCount(info?.["pages_processed"]) }, info);
+      usage = reported && markUnits(reported);
     },
     readEvent: () => FRAME_NOTHING,
     isFinished: () => false,

@@ -76,6 +76,8 @@ export interface ParsedError {
   type?: string;
   code?: string;
   message: string;
+  /** How long to wait, where the body says so (Google's `RetryInfo`). */
+  retryAfterMs?: number;
 }
 
 /** What a response says. */

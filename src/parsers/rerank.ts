@@ -18,7 +18,7 @@ import type { JsonObject } from "./shared/json.ts";
 import { readMediaUrl } from "./shared/media.ts";
 import { textParts } from "./shared/message-parts.ts";
 import { judgeUsage } from "./shared/operation-usage.ts";
-import { createUsage, resolveUsage } from "./shared/usage.ts";
+import { createUsage, markUnits, resolveUsage } from "./shared/usage.ts";
 
 const contentKeys: ReadonlySet<string> = new Set([
   "model",
@@ -64,7 +64,8 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
   function read(body: JsonObject): void {
     id = asLabel(body["id"]);
     model = asLabel(body["model"]) ?? asLabel(body["model_id"]);
-    usage = readTokenUsage(body) ?? readCohereUsage(body["meta"]);
+    const reported = readTokenUsage(body) ?? readCohereUsage(body["meta"]);
+    usage = reported && markUnits(reported);
   }
 
   return {

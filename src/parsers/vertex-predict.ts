@@ -5,17 +5,21 @@
  * @see https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api
  */
 import type { Message, Operation, Part, Usage } from "../types.ts";
+import { openaiChatParser } from "./openai-chat.ts";
 import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, notApplicableUsage } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
-import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
+import type { AnswerFold } from "./shared/fold-parser.ts";
 import { asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { modalityOf, readBase64Media, readMediaUrl } from "./shared/media.ts";
 import { createMessage, textParts } from "./shared/message-parts.ts";
+import { readContent } from "./shared/openai-messages.ts";
 import { judgeUsage } from "./shared/operation-usage.ts";
 import { readSettings } from "./shared/settings.ts";
+import { createSwitchParser } from "./shared/switch-parser.ts";
+import type { SwitchState } from "./shared/switch-parser.ts";
 import { createUsage } from "./shared/usage.ts";
 import { measureVector } from "./shared/vectors.ts";
 
@@ -24,20 +28,31 @@ const contentKeys: ReadonlySet<string> = new Set(["instances"]);
 /** Fields of a prediction that hold a vector: multimodal embeddings have one for each modality. */
 const vectorFields = ["textEmbedding", "imageEmbedding"] as const;
 
-/** The parser of `vertex-predict`. */
-export const vertexPredictParser: Parser<FoldState> = createFoldParser({
+const nativeParser = createFoldParser({ api: "vertex-predict", readRequest, start: createPredictionFold });
+
+/** The parser of `vertex-predict`. A model server on one's own endpoint may answer like Chat Completions. */
+export const vertexPredictParser: Parser<SwitchState> = createSwitchParser({
   api: "vertex-predict",
   readRequest,
-  start: createPredictionFold,
+  openFrame(frame) {
+    const predictions = frame.kind === "body" ? asObject(frame.value)?.["predictions"] : undefined;
+    return Array.isArray(asObject(predictions)?.["choices"]) ? { kind: "body", value: predictions } : frame;
+  },
+  choose: (value) => (Array.isArray(asObject(value)?.["choices"]) ? openaiChatParser : nativeParser),
 });
 
 function readRequest(input: RequestInput): ParsedRequest {
   const body = asObject(input.body) ?? {};
   const instances = asArray(body["instances"]).filter(isObject);
-  const messages = instances.map((instance) => createMessage("user", readInstance(instance)));
+  const system = instances.flatMap((instance) => textParts("text", instance["context"]));
+  const messages = instances.flatMap((instance) => [
+    createMessage("user", readInstance(instance)),
+    ...readTurns(instance),
+  ]);
   return compact<ParsedRequest>({
     model: input.route.pathModel,
     parameters: readSettings(body, contentKeys, "parameters"),
+    system: system.length === 0 ? undefined : system,
     messages: Array.isArray(body["instances"]) ? messages.filter(hasParts) : undefined,
     operation: readOperation(instances[0], input.route.operation),
   });
@@ -50,9 +65,20 @@ function hasParts(message: Message): boolean {
 /** `content` and `text` are embedded, a `prompt` becomes an image unless the model's name says otherwise. */
 function readOperation(instance: JsonObject | undefined, routed: Operation): Operation | undefined {
   if (instance === undefined) return undefined;
+  if (Array.isArray(instance["messages"])) return "chat";
   if (instance["content"] !== undefined || instance["text"] !== undefined) return "embeddings";
   if (instance["prompt"] !== undefined) return routed === "embeddings" ? "image_generation" : undefined;
   return instance["image"] === undefined || routed !== "image_generation" ? undefined : "embeddings";
+}
+
+/** Chat: PaLM's messages have an `author`, those of models on one's own endpoint a `role`. */
+function readTurns(instance: JsonObject): Message[] {
+  return asArray(instance["messages"])
+    .filter(isObject)
+    .map((turn) => {
+      const author = asLabel(turn["role"]) ?? asLabel(turn["author"]);
+      return createMessage(author === "bot" ? "assistant" : author, readContent(turn["content"]));
+    });
 }
 
 function readInstance(instance: JsonObject): Part[] {
@@ -79,6 +105,7 @@ function createPredictionFold(input: ResponseInput): AnswerFold {
   let vectors = 0;
   let dimensions: number | undefined;
   let inputTokens: number | undefined;
+  let outputTokens: number | undefined;
   let images = 0;
   let metadata: JsonObject | undefined;
   /** Predictions that were withheld. */
@@ -99,6 +126,17 @@ function createPredictionFold(input: ResponseInput): AnswerFold {
       filtered.add(index);
     }
     choices.addText(index, "text", prediction["content"]);
+    // Chat models of the PaLM family.
+    asArray(prediction["candidates"]).forEach((candidate, position) => {
+      choices.addText(index + position, "text", asObject(candidate)?.["content"]);
+    });
+  }
+
+  /** PaLM: `metadata.tokenMetadata`. */
+  function readTokenMetadata(): void {
+    const counted = asObject(metadata?.["tokenMetadata"]);
+    inputTokens = asCount(asObject(counted?.["inputTokenCount"])?.["totalTokens"]) ?? inputTokens;
+    outputTokens = asCount(asObject(counted?.["outputTokenCount"])?.["totalTokens"]);
   }
 
   function readVector(values: unknown): void {
@@ -112,6 +150,7 @@ function createPredictionFold(input: ResponseInput): AnswerFold {
     const usage = createUsage(
       {
         inputTokens,
+        outputTokens,
         characters: asCount(metadata?.["billableCharacterCount"]),
         imageCount: images === 0 ? undefined : images,
       },
@@ -125,12 +164,14 @@ function createPredictionFold(input: ResponseInput): AnswerFold {
   function findOperation(): Operation | undefined {
     if (vectors > 0) return "embeddings";
     if (images > 0) return "image_generation";
-    return choices.hasOutput() && filtered.size === 0 ? "text_completion" : undefined;
+    const asked = input.request.operation;
+    return choices.hasOutput() && filtered.size === 0 && asked !== "chat" ? "text_completion" : undefined;
   }
 
   return {
     readBody(value) {
       metadata = asObject(value["metadata"]);
+      readTokenMetadata();
       asArray(value["predictions"]).forEach((prediction, index) => {
         if (isObject(prediction)) readPrediction(prediction, index);
         else choices.addText(index, "text", prediction);

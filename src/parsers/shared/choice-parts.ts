@@ -40,6 +40,7 @@ export interface ReadDelta {
   text: string;
   value: unknown;
   indexed: boolean;
+  begins?: boolean | undefined;
 }
 
 /**
@@ -47,9 +48,10 @@ export interface ReadDelta {
  * a new call; so is, without an index, a different name. Where there is neither, an object that begins where the last
  * one ended is one too: inside one JSON value a comma would part them.
  */
-export function startsNewCall(call: ToolCallState, { id, name, text, value, indexed }: ReadDelta): boolean {
+export function startsNewCall(call: ToolCallState, { id, name, text, value, indexed, begins }: ReadDelta): boolean {
   if (name === undefined) return false;
   if (id !== undefined && call.id !== undefined) return id !== call.id;
+  if (begins === true) return true;
   if (id !== undefined || call.name === undefined) return false;
   if (!indexed && name !== call.name) return true;
   return call.closed && (value !== undefined || text === "" || text.trimStart().startsWith("{"));

@@ -26,6 +26,8 @@ export interface ToolCallDelta {
   type?: "tool_call" | "server_tool_call";
   /** Arguments are free text (custom tools), not JSON. */
   freeText?: boolean;
+  /** The first piece of a call, where the API marks it: what came before under this index is another call. */
+  begins?: boolean;
 }
 
 export interface MediaDelta {
@@ -158,7 +160,10 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
       let call: ToolCallState | undefined;
       if (key !== undefined) call = choice.toolsByIndex.get(key);
       else call = id === undefined ? choice.lastTool : choice.toolsById.get(id);
-      if (call === undefined || startsNewCall(call, { id, name, text, value, indexed: key !== undefined })) {
+      if (
+        call === undefined ||
+        startsNewCall(call, { id, name, text, value, indexed: key !== undefined, begins: delta.begins })
+      ) {
         call = {
           part: "tool_call",
           type: delta.type ?? "tool_call",

@@ -6,6 +6,8 @@ import type { JsonObject } from "./json.ts";
 
 const MAX_MESSAGE_LENGTH = 10_000;
 const MAX_TEXT_MESSAGE_LENGTH = 1_000;
+/** More details than this no error has. */
+const MAX_DETAILS = 20;
 
 /**
  * The error in a body that is known to be one (HTTP status >= 400, or an event that says so). Shapes read:
@@ -74,7 +76,23 @@ function readErrorObject(error: JsonObject, outer: JsonObject): ParsedError | un
   if (inner !== undefined && asString(error["message"]) === undefined) return readErrorObject(inner, error);
   const type = asString(error["type"]) ?? asString(error["status"]) ?? asString(error["__type"]);
   const code = asScalarString(error["code"]) ?? asScalarString(outer["code"]);
-  return errorOf(type, code, readMessage(error) ?? readMessage(outer));
+  const read = errorOf(type, code, readMessage(error) ?? readMessage(outer));
+  const retryAfterMs = readRetryInfo(error["details"]);
+  return retryAfterMs === undefined ? read : { ...read, retryAfterMs };
+}
+
+/**
+ * Google puts the pause beside the error: `[{"@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "22.5s"}]`.
+ *
+ * @see https://cloud.google.com/apis/design/errors#error_details
+ */
+function readRetryInfo(details: unknown): number | undefined {
+  for (const detail of asArray(details).slice(0, MAX_DETAILS)) {
+    const delay = asObject(detail)?.["retryDelay"];
+    const seconds = typeof delay === "string" ? /^(\d{1,9}(?:\.\d{1,9})?)s$/.exec(delay)?.[1] : undefined;
+    if (seconds !== undefined) return Math.round(Number(seconds) * 1000);
+  }
+  return undefined;
 }
 
 function readMessageBody(value: JsonObject): ParsedError | undefined {
@@ -110,7 +128,7 @@ function readMessage(value: JsonObject): string | undefined {
 /** FastAPI: `[{loc: ["body", "model"], msg: "Field required", type: "missing"}]`; Hugging Face: a list of strings. */
 function joinDetails(details: readonly unknown[]): string | undefined {
   const lines: string[] = [];
-  for (const detail of details.slice(0, 20)) {
+  for (const detail of details.slice(0, MAX_DETAILS)) {
     const text = typeof detail === "string" ? detail : describeDetail(asObject(detail));
     if (text !== undefined && text !== "") lines.push(text);
   }

@@ -42,6 +42,15 @@ export function createUsage(counts: UsageCounts, raw: unknown): Usage | undefine
   return usage;
 }
 
+/** Counts of tokens; everything else is a unit of its own: images, seconds, pages, search units, characters. */
+const tokenCounts: readonly CountKey[] = ["inputTokens", "outputTokens", "totalTokens"];
+
+/** The usage of an operation that is paid by another unit than tokens: its units are kept, tokens do not apply. */
+export function markUnits(usage: Usage): Usage {
+  if (usage.source !== "reported" || tokenCounts.some((key) => usage[key] !== undefined)) return usage;
+  return { ...usage, source: "not_applicable" };
+}
+
 export interface UsageSituation {
   /** What the response reported, if anything. */
   usage: Usage | undefined;
