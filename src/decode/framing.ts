@@ -177,10 +177,16 @@ function chooseKind(bytes: Uint8Array, options: FramingOptions, final: boolean):
   if (bytes.byteLength < SNIFF_BYTES && !final) return undefined;
   const text = String.fromCharCode(...bytes.subarray(0, SNIFF_BYTES));
   if (/^(?:data|event|id|retry):/.test(text)) return "sse";
-  if (declared === "sse") return /^(?:\w+)?:/.test(text) ? "sse" : "text";
-  if (text.startsWith(":") && declared !== "text") return "sse";
+  if (declared === "sse") return /^(?:\w+)?:/.test(text) || isFieldStart(text) ? "sse" : "text";
+  // A comment in front; no page and no text begins so.
+  if (text.startsWith(":")) return "sse";
   if (declared === "ndjson" || declared === "json" || declared === "text") return declared;
   return looksBinary(bytes) ? "binary" : "text";
+}
+
+/** An event stream that broke off inside its first word. */
+function isFieldStart(text: string): boolean {
+  return text !== "" && ["data", "event", "id", "retry"].some((field) => field.startsWith(text));
 }
 
 /** The content type names another framing than the one that was found. Where it names none, nothing was promised. */

@@ -211,7 +211,11 @@ export function createAssembly(options: AssemblyOptions): Assembly {
           : (guard(undefined, () => parser.finish(state, { streaming, interrupted })) ??
             emptyResponse("parser_failed"));
       if (closed) response.finished = true;
-      if (notes.has("truncated_json")) response.finished = false;
+      if (notes.has("truncated_json")) {
+        response.finished = false;
+        // Counts may be missing behind the cut.
+        if (response.usage.source === "reported") response.usage = { ...response.usage, complete: false };
+      }
       // Vectors in the part that was dropped were not counted.
       if (notes.has("response_body_too_large")) {
         delete response.embeddings;
