@@ -5,6 +5,7 @@ export interface Counters {
   seen: number;
   recorded: number;
   sampledOut: number;
+  priceUnknown: number;
   dropped: Map<string, number>;
   ignored: Map<string, number>;
   contentDropped: Map<string, number>;
@@ -17,6 +18,7 @@ export function createCounters(): Counters {
     seen: 0,
     recorded: 0,
     sampledOut: 0,
+    priceUnknown: 0,
     dropped: new Map(),
     ignored: new Map(),
     contentDropped: new Map(),
@@ -34,6 +36,7 @@ export function readStats(counters: Counters, inFlight: number, queuedBytes: num
     seen: counters.seen,
     recorded: counters.recorded,
     sampledOut: counters.sampledOut,
+    priceUnknown: counters.priceUnknown,
     dropped: Object.fromEntries(counters.dropped),
     ignored: Object.fromEntries(counters.ignored),
     inFlight,

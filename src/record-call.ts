@@ -1,6 +1,6 @@
 /** From an exchange that was read to the record that leaves: built, gated, priced, linked, sampled. */
 import { buildCall, type CallFacts } from "./enrich/build-call.ts";
-import type { CostCalculator } from "./enrich/cost.ts";
+import { type CostCalculator, PRICE_UNKNOWN } from "./enrich/cost.ts";
 import { readHeaderFacts } from "./enrich/headers.ts";
 import { createJobStore, isDeferred, type Job, joinJob, toResult } from "./enrich/jobs.ts";
 import type { Linker, LinkHints, Links } from "./enrich/link.ts";
@@ -27,6 +27,8 @@ export interface RecorderOptions {
 /** A call, and the tools that were run before it. */
 export interface RecordedCall {
   call: LlmCall;
+  /** Its usage is known, its price is not. */
+  isPriceUnknown: boolean;
   spans: Span[];
 }
 
@@ -71,7 +73,8 @@ export function createRecorder(recorder: RecorderOptions): RecordCall {
     }
     if (hasContent && policy.privacyMode) recorder.onContentSampledOut();
     if (turn !== undefined) keepArguments(turn, call);
-    return { call, spans: toolRuns.map((run) => recordToolRun(run, built, policy)) };
+    const isPriceUnknown = call.capture.notes.includes(PRICE_UNKNOWN);
+    return { call, isPriceUnknown, spans: toolRuns.map((run) => recordToolRun(run, built, policy)) };
   };
 }
 

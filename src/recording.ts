@@ -59,6 +59,7 @@ export function createRecording(given: RecordingOptions): Recording {
         return;
       }
       counters.recorded += 1;
+      if (recorded.isPriceUnknown) counters.priceUnknown += 1;
       counters.spans.recorded += recorded.spans.length;
       for (const span of recorded.spans) onRecord(span);
       onRecord(recorded.call);

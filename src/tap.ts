@@ -1,5 +1,5 @@
 /** The composition root: the only file that knows all rooms. */
-import { defer, onProcessEnd } from "#platform";
+import { armSignals, defer, onProcessEnd } from "#platform";
 import { createBackground } from "./background.ts";
 import { getFlowStore, mergeContext } from "./context.ts";
 import { createCounters, increase, readStats } from "./counters.ts";
@@ -162,6 +162,7 @@ export function createTap(options: TapOptions = {}): Tap {
       if (queue.admit(exchange)) {
         openQueue();
         calls.watch();
+        if (deliveries.all.length > 0) armSignals();
         return true;
       }
       increase(counters.dropped, "queue_full");

@@ -416,6 +416,8 @@ export interface WriteResult {
   results: DeliveryResult[];
   /** With any `retry`: how long to wait at least. Default: capped exponential back-off with jitter. */
   retryAfterMs?: number;
+  /** With any `retry`: only these have to wait (some users are throttled), other records are taken meanwhile. Default false. */
+  othersMayPass?: boolean;
   /** Why, beside each `rejected`: for people who look at what was set aside. */
   reasons?: readonly (string | undefined)[];
 }
@@ -465,6 +467,8 @@ export interface TapStats {
   seen: number;
   recorded: number;
   sampledOut: number;
+  /** Recorded calls whose usage is known and whose price is not: a sum of costs lacks them. Each has the note `price_unknown`. */
+  priceUnknown: number;
   /** Exchanges without a record, by cause. */
   dropped: Record<string, number>;
   /** Exchanges that turned out not to be inference, by cause. */

@@ -31,7 +31,7 @@ export interface CostCalculator {
 }
 
 /** The note of a call whose tokens are known and whose price is not, so that gaps in a sum of costs can be counted. */
-const PRICE_UNKNOWN = "price_unknown";
+export const PRICE_UNKNOWN = "price_unknown";
 
 /** Models whose look-up is remembered; the list has about 1,500. */
 const MAX_CACHED = 2_000;

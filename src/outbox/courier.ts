@@ -5,7 +5,13 @@ import type { DeliveryResult, Sink, SinkHost, TapRecord, WriteResult } from "../
 
 /** What has become of the records; `failed` when the sink threw, hung or answered with something else. */
 export type Outcome =
-  | { kind: "answered"; results: DeliveryResult[]; reasons: readonly (string | undefined)[]; retryAfterMs: number }
+  | {
+      kind: "answered";
+      results: DeliveryResult[];
+      reasons: readonly (string | undefined)[];
+      retryAfterMs: number;
+      othersMayPass: boolean;
+    }
   | { kind: "failed"; reason: string }
   /** `signal` ended it: what became of them is not known. */
   | { kind: "aborted" };
@@ -42,6 +48,7 @@ export async function carry(
       results: records.map((_, index) => result.results[index] ?? "unknown"),
       reasons: result.reasons ?? [],
       retryAfterMs: result.retryAfterMs ?? 0,
+      othersMayPass: result.othersMayPass === true,
     };
   } catch (error) {
     return signal.aborted ? { kind: "aborted" } : { kind: "failed", reason: describeThrown(error) };

@@ -23,6 +23,19 @@ export function itemOf(entry: Entry): Item {
   return { record, bytes, storedAt, entry, attempts: 0, failures: 0, deliveredBefore: 0 };
 }
 
+/** A clock that says less has not been set: what it says of times is worth nothing. */
+const FIRST_PLAUSIBLE_MS = Date.UTC(2024, 0);
+
+/**
+ * Milliseconds since it was stored, as far as clocks can be believed: what this process has stored is no older than the
+ * process, however far the clock was moved meanwhile.
+ */
+export function ageOf({ storedAt, entry }: Pick<Item, "storedAt" | "entry">): number {
+  if (storedAt < FIRST_PLAUSIBLE_MS) return 0;
+  const age = Date.now() - storedAt;
+  return entry?.segment.isOwn === false ? age : Math.min(age, performance.now());
+}
+
 /** Whose order is kept. */
 export function keyOf({ record }: Pick<Item, "record">): string {
   const { userId, deviceId, sessionId } = record.context ?? {};

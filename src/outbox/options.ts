@@ -11,7 +11,10 @@ export interface DurableOptions {
   dir?: string;
   /** Bytes that the logs of one process may take; over it the oldest records are dropped and counted. Default 256 MiB. */
   maxBytes?: number;
-  /** Milliseconds after which a record that was not delivered is set aside. Default 7 days, `Infinity` for never. */
+  /**
+   * Milliseconds after which a record that was not delivered is set aside. Default 30 days, `Infinity` for never. After 7
+   * days it goes out with the note `outbox_older_than_7_days`, because destinations no longer know what they had by then.
+   */
   maxAgeMs?: number;
   /** Wait until the disk itself has each record: survives a power cut too, for milliseconds a write. Default false. */
   fsync?: boolean;
@@ -20,7 +23,7 @@ export interface DurableOptions {
 }
 
 export const DEFAULT_MAX_BYTES: number = 256 * 1024 * 1024;
-export const DEFAULT_MAX_AGE_MS: number = 7 * 24 * 3_600_000;
+export const DEFAULT_MAX_AGE_MS: number = 30 * 24 * 3_600_000;
 
 /** @throws TapError `invalid_option` */
 export function checkOptions(sink: Sink, options: DurableOptions): void {

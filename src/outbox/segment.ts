@@ -33,6 +33,8 @@ export interface ReadResult {
 
 export interface Segment {
   readonly path: string;
+  /** Made by this process. */
+  readonly isOwn: boolean;
   /** Of the log. */
   readonly bytes: number;
   /** Entries that are not done, read or not. */
@@ -220,6 +222,7 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
 
   const segment: Segment = {
     path,
+    isOwn: isNew,
     isSealed: !isNew,
     givenUp: undefined,
     get bytes() {

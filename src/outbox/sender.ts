@@ -1,11 +1,12 @@
 /** Brings what is stored to the destination: oldest first, one write at a time, again until it is there or refused. */
 import { onAbort } from "../sinks/shared/abort.ts";
+import { NOTE_LATE } from "../sinks/shared/notes.ts";
 import type { DeliveryResult, Sink, SinkHost, TapRecord, WriteResult } from "../types.ts";
 import { backOff } from "./back-off.ts";
 import { carry, type Outcome } from "./courier.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { createHeld } from "./held.ts";
-import { type Item, itemOf } from "./item.ts";
+import { ageOf, type Item, itemOf } from "./item.ts";
 import type { Segment } from "./segment.ts";
 import type { Store } from "./store.ts";
 
@@ -52,7 +53,6 @@ const MAX_BATCH_BYTES = 1 << 22;
 const MAX_FAILURES = 3;
 /** By then a destination has forgotten what it had: what it gets again counts as new. */
 const DEDUPLICATION_MS = 7 * 24 * 3_600_000;
-const NOTE_OLD = "outbox_older_than_7_days";
 
 export function createSender(options: SenderOptions): Sender {
   const { sink, store, counts, maxAgeMs, getHost, setAside } = options;
@@ -135,8 +135,7 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   async function removeExpired(items: Item[]): Promise<Item[]> {
-    const now = Date.now();
-    const expired = items.filter((item) => now - item.storedAt > maxAgeMs);
+    const expired = items.filter((item) => ageOf(item) > maxAgeMs);
     if (expired.length === 0) return items;
     counts.expired += expired.length;
     await bury(expired, () => `older than maxAgeMs (${maxAgeMs} ms)`);
@@ -172,7 +171,7 @@ export function createSender(options: SenderOptions): Sender {
         done.push(item);
       }
     }
-    if (answer.results.some(isFinal)) {
+    if (answer.othersMayPass || answer.results.some(isFinal)) {
       failures = 0;
       batchRecords = Math.min(MAX_BATCH_RECORDS, batchRecords * 2);
       returnLater(again, answer.retryAfterMs);
@@ -342,7 +341,8 @@ export function createSender(options: SenderOptions): Sender {
 }
 
 /** What goes out; something so old may be there already, and the destination would not know. */
-function recordOf({ record, storedAt }: Item): TapRecord {
-  if (Date.now() - storedAt <= DEDUPLICATION_MS || !Array.isArray(record.capture?.notes)) return record;
-  return { ...record, capture: { ...record.capture, notes: [...record.capture.notes, NOTE_OLD] } };
+function recordOf(item: Item): TapRecord {
+  const { record } = item;
+  if (ageOf(item) <= DEDUPLICATION_MS || !Array.isArray(record.capture?.notes)) return record;
+  return { ...record, capture: { ...record.capture, notes: [...record.capture.notes, NOTE_LATE] } };
 }

@@ -2,6 +2,7 @@
 import { setTimer, type Timer } from "#platform";
 import type { RunInBackground } from "../background.ts";
 import { sleep, waitFor } from "./deadline.ts";
+import { createParked } from "./parked.ts";
 import { estimateSize } from "./record-size.ts";
 import type { DeliveryResult, FlushReport, Sink, TapRecord, WriteResult } from "../types.ts";
 
@@ -24,7 +25,7 @@ export interface Delivery {
   /** The sink keeps what it was given beyond the end of the process. */
   readonly isDurable: boolean;
   push(record: TapRecord): void;
-  /** Sends all that waits, without regard to back-off, until `deadline` (of `performance.now()`). */
+  /** Sends all that waits by now, without regard to back-off, until `deadline` (of `performance.now()`). */
   flush(deadline: number): Promise<void>;
   /** Tells a write that is under way to stop; what it held is pending again. For the end of the process. */
   abandon(): void;
@@ -57,16 +58,29 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   let controller: AbortController | undefined;
   let timer: Timer | undefined;
   let failures = 0;
+  /** Records that were pending once and are not any more. */
+  let settled = 0;
+  const parked = createParked(unpark);
   const counts = { delivered: 0, dropped: 0, unknown: 0 };
 
   function push(record: TapRecord): void {
-    if (queue.length + batch.length >= maxRecords) {
+    if (countUnsafe() >= maxRecords) {
       counts.dropped += 1;
       return;
     }
     queue.push(admit(record));
     // With a timer set, the sink has asked to wait.
     if (timer === undefined && writing === undefined) pump();
+  }
+
+  function countUnsafe(): number {
+    return queue.length + batch.length + parked.size;
+  }
+
+  /** They are older than what waits. */
+  function unpark(): void {
+    queue = [...parked.takeAll(), ...queue];
+    if (timer === undefined) pump();
   }
 
   function admit(record: TapRecord): TapRecord {
@@ -113,13 +127,21 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       failures = 0;
       return;
     }
+    if (result.othersMayPass === true) {
+      failures = 0;
+      parked.add(again, Math.max(result.retryAfterMs ?? 0, backOff(1)));
+      return;
+    }
     queue = [...again, ...queue];
     failures = again.length === records.length ? failures + 1 : 0;
     timer = setTimer(pump, Math.max(result.retryAfterMs ?? 0, backOff(failures)));
   }
 
   function count(result: DeliveryResult, record: TapRecord, again: TapRecord[]): void {
-    if (result !== "retry") release(record);
+    if (result !== "retry") {
+      release(record);
+      settled += 1;
+    }
     switch (result) {
       case "delivered":
         counts.delivered += 1;
@@ -165,12 +187,17 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   function hasWork(): boolean {
-    return !isHeld && (queue.length > 0 || writing !== undefined);
+    return !isHeld && (countUnsafe() > 0 || writing !== undefined);
   }
 
   async function flush(deadline: number): Promise<void> {
-    while (hasWork() && performance.now() < deadline) {
-      if (writing === undefined) {
+    // What comes while it runs is not waited for: in a busy process there would be no end to it.
+    const target = settled + countUnsafe();
+    while (hasWork() && settled < target && performance.now() < deadline) {
+      if (writing === undefined && queue.length === 0) {
+        await sleep(Math.min(parked.remainingMs, deadline - performance.now()));
+        if (parked.remainingMs === 0) unpark();
+      } else if (writing === undefined) {
         // The first round goes at once; after a failure the back-off holds, or a dead sink would be hammered.
         if (timer === undefined || failures === 0) pump();
         else await sleep(Math.min(backOff(failures), deadline - performance.now())).then(pump);
@@ -196,7 +223,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   function report(): FlushReport {
-    const own = { ...counts, pending: queue.length + batch.length };
+    const own = { ...counts, pending: countUnsafe() };
     if (sink.report === undefined) return own;
     try {
       const stored = sink.report();
@@ -210,12 +237,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   /** For what is pending when the process exits. */
   function writeSync(): void {
     if (sink.writeSync === undefined) return;
+    queue = [...parked.takeAll(), ...queue];
     const rest = isAccepted ? queue : [...batch, ...queue];
     // A sink that stores may have something of its own to write down.
     if (rest.length === 0 && sink.report === undefined) return;
     try {
       sink.writeSync(rest);
       if (sink.report === undefined) counts.delivered += rest.length;
+      settled += rest.length;
       queue = [];
       batch = [];
       bytes = 0;
@@ -242,12 +271,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     writeSync,
     async close(deadline) {
       timer?.cancel();
+      // The flush before has waited for it as long as it may.
+      controller?.abort();
       // What was not stored in time would be lost with the sink's end.
       if (sink.report !== undefined) writeSync();
       if (sink.close !== undefined) await guard(() => sink.close?.() ?? Promise.resolve(), deadline);
     },
     report,
-    countUnsafe: () => queue.length + batch.length,
+    countUnsafe,
   };
 }
 

@@ -75,6 +75,6 @@ export function createExitHooks(options: ProcessEndOptions): ExitHooks {
         if (unsafe > 0) onLoss(delivery.name, unsafe);
       }
     },
-    isBusy: () => queue.size > 0 || hasPending(),
+    isBusy: () => queue.size > 0 || deliveries.some((delivery) => delivery.countUnsafe() > 0),
   };
 }

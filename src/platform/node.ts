@@ -10,6 +10,7 @@ export { releaseSockets } from "./background.ts";
 export { decompressSync } from "./decompress-sync.ts";
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer, WorkerLink, WorkerListener } from "./platform.ts";
 export { onProcessEnd } from "./process-end.ts";
+export { armSignals, onSignal } from "./signals.ts";
 export { receiveTasks, startWorker } from "./worker.ts";
 
 /**

@@ -53,6 +53,6 @@ export interface ExitHooks {
   exit(): void;
   /** Ends what is running and sends all there is, for `timeoutMs` at most. `undefined`: there is nothing. */
   shutDown(timeoutMs: number): Promise<void> | undefined;
-  /** A call is running, or a record is not delivered. */
+  /** A call is running, or only memory holds a record. */
   isBusy(): boolean;
 }

@@ -107,6 +107,9 @@ export function onProcessEnd(_hooks: ExitHooks): () => void {
   return () => {};
 }
 
+/** No signals here. */
+export function armSignals(): void {}
+
 /** Nothing decompresses at once here, and nothing tells when a process ends. */
 export function decompressSync(_encoding: string, _bytes: Uint8Array): Uint8Array | undefined {
   return undefined;

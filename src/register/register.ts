@@ -1,13 +1,12 @@
 /** Taps the whole process as the environment says. */
 import process from "node:process";
 import { isMainThread, threadId } from "node:worker_threads";
-import { warn } from "../platform/node.ts";
+import { onSignal, warn } from "../platform/node.ts";
 import { defaultDeviceId } from "../sinks/amplitude/device-id.ts";
 import { createTap, type Tap } from "../tap.ts";
 import type { Sink } from "../types.ts";
 import { withLastDelivery } from "./last-delivery.ts";
 import { type Environment, readSettings, type RegisterSettings, type SinkSettings } from "./settings.ts";
-import { createSignalGuard } from "./signals.ts";
 
 /** After this a failed delivery is no accident: nobody waits for another try. */
 const LAST_TRY_MS = 1_000;
@@ -43,14 +42,10 @@ function start({ sinks: wanted, options, isDebug }: RegisterSettings): void {
     say(["no sink is left, so nothing is recorded"]);
     return;
   }
-  // Signals come to the main thread only; Windows can't raise one again.
-  const guard =
-    isMainThread && process.platform !== "win32" ? createSignalGuard(noteEnding) : { arm: (): void => undefined };
   const tap = createTap({
     ...options,
     sinks,
     context() {
-      guard.arm();
       endingSince = undefined;
       return undefined;
     },
@@ -58,6 +53,7 @@ function start({ sinks: wanted, options, isDebug }: RegisterSettings): void {
   });
   tap.install();
   process.on("beforeExit", noteEnding);
+  onSignal(noteEnding);
   if (isDebug) logDebug(tap, sinks);
 }
 

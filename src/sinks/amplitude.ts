@@ -78,6 +78,7 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
     const results: DeliveryResult[] = [];
     const reasons: (string | undefined)[] = [];
     let retryAfterMs: number | undefined;
+    let othersMayPass = false as boolean;
     let events: PreparedEvent[] = [];
     /** How many events each record that is prepared has made. */
     let counts: number[] = [];
@@ -93,7 +94,8 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
       events = [];
       counts = [];
       bytes = 0;
-      return merged.some((result) => result !== "retry");
+      othersMayPass = answer.othersMayPass === true;
+      return othersMayPass || merged.some((result) => result !== "retry");
     }
 
     for (const record of records) {
@@ -111,6 +113,7 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
       results,
       ...(reasons.some((reason) => reason !== undefined) && { reasons }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(othersMayPass && { othersMayPass }),
     };
   }
 

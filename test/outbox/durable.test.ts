@@ -264,6 +264,25 @@ describe("set aside", () => {
     expect(letter?.reason).toMatch(/failed 3 times over this record alone: RangeError: Maximum call stack/);
   });
 
+  it("nothing when the clock is moved: what this process has stored is no older than it", async () => {
+    const destination = createDestination();
+    destination.answer = "retry";
+    const sink = workspace.open(destination);
+    const { now } = Date;
+    try {
+      for (const years of [0, 10, -10]) {
+        Date.now = () => now() + years * 365 * 24 * 3_600_000;
+        await write(sink, [sampleCall()]);
+        destination.answer = "delivered";
+        await flush(sink);
+        destination.answer = "retry";
+      }
+      expect(sink.report()).toEqual({ delivered: 3, pending: 0, dropped: 0, unknown: 0 });
+    } finally {
+      Date.now = now;
+    }
+  });
+
   it("what is older than maxAgeMs", async () => {
     const destination = createDestination();
     destination.answer = "retry";

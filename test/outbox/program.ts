@@ -64,6 +64,8 @@ export interface ProgramOptions {
   dir: string;
   /** Of a fake Amplitude. */
   serverUrl: string;
+  /** Of another one: a second tap sends to both. */
+  otherUrl?: string;
   /** Calls, before it ends by itself. Default: endless. */
   calls?: number;
   /** How it ends. Default: by nothing of its own. */
@@ -155,8 +157,9 @@ import { createTap } from "./dist/index.js";
 import { durable } from "./dist/outbox/index.js";
 import { amplitudeSink } from "./dist/sinks/amplitude.js";
 
-const { dir, serverUrl, calls = Infinity, end, endAfterMs = 0, recorded, stored } = JSON.parse(process.argv[2]);
-const outbox = durable(amplitudeSink({ apiKey: "key", serverUrl }), { dir });
+const { dir, serverUrl, otherUrl, calls = Infinity, end, endAfterMs = 0, recorded, stored } = JSON.parse(process.argv[2]);
+const open = (url, name) => durable(amplitudeSink({ apiKey: "key", serverUrl: url, name }), { dir });
+const outbox = open(serverUrl, "amplitude");
 const watched = {
   ...outbox,
   async write(records, options) {
@@ -173,13 +176,17 @@ const answer = JSON.stringify({
   choices: [{ index: 0, message: { role: "assistant", content: "x".repeat(2_000) }, finish_reason: "stop" }],
   usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
 });
-const fetch = tap.wrapFetch(async () => new Response(answer, { headers: { "content-type": "application/json" } }));
+// Both see each call: the first project gets it from both taps, under the same insert_id.
+const second = otherUrl === undefined ? undefined
+  : createTap({ sinks: [open(serverUrl, "amplitude"), open(otherUrl, "other")] });
+const wrap = (fetch) => tap.wrapFetch(second?.wrapFetch(fetch) ?? fetch);
+const fetch = wrap(async () => new Response(answer, { headers: { "content-type": "application/json" } }));
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let isEnding = false;
 if (end === "handler") process.once("SIGTERM", async () => {
   isEnding = true;
-  await tap.close({ timeoutMs: 1_500 });
+  await Promise.all([tap, second].map((each) => each?.close({ timeoutMs: 1_500 })));
   process.exit(0);
 });
 let isReady = false;

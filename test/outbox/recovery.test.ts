@@ -34,6 +34,8 @@ function logOf(directory: string): string {
   return join(directory, fs.readdirSync(directory).find((file) => file.endsWith(".log")) as string);
 }
 
+const DAY_MS = 24 * 3_600_000;
+
 describe("what a dead process has left", () => {
   it("is delivered by the next one, in order and before its own", async () => {
     const [left, own] = [sampleRecords(30), sampleRecords(5)];
@@ -152,23 +154,36 @@ describe("what a dead process has left", () => {
   });
 
   it("older than seven days is flagged, because the destination has forgotten it", async () => {
-    const left = [sampleCall()];
-    const { dead } = await leaveBehind(left);
-    ageLog(logOf(dead), 8 * 24 * 3_600_000);
+    const { dead } = await leaveBehind([sampleCall()]);
+    ageLog(logOf(dead), 8 * DAY_MS);
     const destination = createDestination();
-    const sink = workspace.open(destination, { maxAgeMs: Number.POSITIVE_INFINITY });
-    await flush(sink);
+    await flush(workspace.open(destination));
     expect((destination.arrived[0] as LlmCall).capture.notes).toEqual(["outbox_older_than_7_days"]);
   });
 
-  it("older than seven days is set aside by default", async () => {
+  it("older than thirty days is set aside by default, and never with Infinity", async () => {
     const { dead } = await leaveBehind([sampleCall()]);
-    ageLog(logOf(dead), 8 * 24 * 3_600_000);
+    ageLog(logOf(dead), 31 * DAY_MS);
     const destination = createDestination();
     const sink = workspace.open(destination);
     await flush(sink);
     expect(destination.arrived).toEqual([]);
     expect(sink.stats()).toMatchObject({ expired: 1, pending: 0 });
+    await sink.close?.();
+
+    const again = await leaveBehind([sampleCall()]);
+    ageLog(logOf(again.dead), 31 * DAY_MS);
+    await flush(workspace.open(destination, { maxAgeMs: Number.POSITIVE_INFINITY }));
+    expect(destination.arrived).toHaveLength(1);
+  });
+
+  it("is not old because a clock was wrong when it was stored", async () => {
+    const { dead } = await leaveBehind([sampleCall()]);
+    // A machine without a battery starts in 1970.
+    ageLog(logOf(dead), Date.now() - 5_000);
+    const destination = createDestination();
+    await flush(workspace.open(destination));
+    expect(destination.arrived).toHaveLength(1);
   });
 });
 

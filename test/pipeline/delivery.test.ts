@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createDelivery, type DeliveryOptions } from "../../src/pipeline/delivery.ts";
 import { estimateSize } from "../../src/pipeline/record-size.ts";
 import { sampleCall } from "../../src/testing/sample-records.ts";
@@ -54,6 +54,63 @@ describe("delivery", () => {
     delivery.push(makeRecord("a"));
     await delivery.flush(soon());
     expect(seen).toEqual(["a", "a"]);
+    expect(delivery.report()).toMatchObject({ delivered: 1, pending: 0 });
+  });
+
+  it("lets others pass where the destination asks only some to wait", async () => {
+    const arrived: string[] = [];
+    let isThrottled = true;
+    const { delivery } = start({
+      async write(records) {
+        const results = records.map(({ id }) => (isThrottled && id.startsWith("busy") ? "retry" : "delivered"));
+        arrived.push(...records.map(({ id }) => id).filter((_, index) => results[index] === "delivered"));
+        return { results, ...(results.includes("retry") && { othersMayPass: true, retryAfterMs: 300 }) };
+      },
+    });
+    // Nothing of the first write gets through, and that stops nobody else.
+    for (const id of ["busy 1", "a", "busy 2", "b"]) delivery.push(makeRecord(id));
+    await vi.waitFor(() => expect(arrived).toEqual(["a", "b"]));
+    delivery.push(makeRecord("c"));
+    await vi.waitFor(() => expect(arrived).toEqual(["a", "b", "c"]));
+    expect(delivery.report()).toMatchObject({ delivered: 3, pending: 2 });
+    expect(delivery.countUnsafe()).toBe(2);
+    isThrottled = false;
+    await delivery.flush(soon());
+    expect(arrived.slice(3)).toEqual(["busy 1", "busy 2"]);
+    expect(delivery.report()).toMatchObject({ delivered: 5, pending: 0 });
+  });
+
+  it("a flush waits for what was there when it began, not for what keeps coming", async () => {
+    const { delivery } = start({
+      async write(records) {
+        await delay(5);
+        // Each write brings the next record: there is never nothing to do.
+        delivery.push(makeRecord("later"));
+        return { results: records.map(() => "delivered") };
+      },
+    });
+    delivery.push(makeRecord("first"));
+    await delivery.flush(performance.now() + 60_000);
+    expect(delivery.report().delivered).toBeGreaterThan(0);
+    expect(delivery.countUnsafe()).toBeGreaterThan(0);
+    delivery.hold();
+  });
+
+  it("what was parked goes to a sink that takes it synchronously", async () => {
+    const taken: string[] = [];
+    const { delivery } = start({
+      write: async (records) => ({
+        results: records.map(() => "retry"),
+        othersMayPass: true,
+        retryAfterMs: 60_000,
+      }),
+      writeSync: (records) => void taken.push(...records.map(({ id }) => id)),
+    });
+    delivery.push(makeRecord("a"));
+    await vi.waitFor(() => expect(delivery.report().pending).toBe(1));
+    await delay(20);
+    delivery.writeSync();
+    expect(taken).toEqual(["a"]);
     expect(delivery.report()).toMatchObject({ delivered: 1, pending: 0 });
   });
 

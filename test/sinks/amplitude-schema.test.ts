@@ -327,6 +327,15 @@ describe("the envelope", () => {
   });
 });
 
+describe("what is sent late", () => {
+  it("says so, because Amplitude may have it twice by then", () => {
+    const call = sampleCall();
+    const late = { ...call, capture: { ...call.capture, notes: ["outbox_older_than_7_days"] } };
+    expect(toProperties(late)).toHaveProperty("ai_late", true);
+    expect(toProperties(call)).not.toHaveProperty("ai_late");
+  });
+});
+
 describe("Amplitude's limits", () => {
   it.each([0, 1, 1_023, 1_024, 1_025, 2_048, 100_000])("content of %i characters arrives whole", (length) => {
     const text = "ab张".repeat(length).slice(0, length);

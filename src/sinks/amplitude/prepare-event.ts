@@ -4,6 +4,7 @@ import { copyJson, wellFormed } from "../shared/copy-json.ts";
 import { buildEnvelope } from "./envelope.ts";
 import { fitJson } from "./fit-json.ts";
 import { LIBRARY_NAME, LIBRARY_VERSION } from "../shared/library.ts";
+import { NOTE_LATE } from "../shared/notes.ts";
 import { cutText, MAX_DEPTH, MAX_STRING_LENGTH, splitText } from "./limits.ts";
 import type { AmplitudeEvent, EventShape, PreparedEvent, Schema, SchemaEvent, TextRule } from "./types.ts";
 
@@ -17,6 +18,9 @@ export interface PrepareOptions {
 
 /** Says what was taken out of an event to make it fit. */
 const TRUNCATED = "ai_truncated";
+
+/** Amplitude no longer knows whether it had this event: it may be there twice. */
+const LATE = "ai_late";
 
 /** Properties of the app's own that are kept; the SDK refuses an event with more. */
 const MAX_APP_PROPERTIES = 1000;
@@ -54,6 +58,7 @@ export function createEventPreparer(options: PrepareOptions): (record: TapRecord
       copyProperties(properties, copied, extent, shape);
       copyProperties(envelope.properties, copied, extent);
       copyProperties(appProperties, copied, extent);
+      if (record.capture?.notes?.includes(NOTE_LATE) === true) copied[LATE] = true;
       if (extent !== EXTENTS[0])
         copied[TRUNCATED] = `texts over ${extent.characters} characters, lists over ${extent.items} items`;
       return serialise(
@@ -91,7 +96,7 @@ export function createEventPreparer(options: PrepareOptions): (record: TapRecord
 export function reduceToFacts({ event, shape }: PreparedEvent): PreparedEvent {
   const properties: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(event.event_properties)) {
-    if (shape.reserved.has(name) && !shape.content.has(name)) properties[name] = value;
+    if ((shape.reserved.has(name) && !shape.content.has(name)) || name === LATE) properties[name] = value;
   }
   properties[TRUNCATED] = "content and properties of the app";
   return serialise({ ...event, event_properties: properties }, shape);

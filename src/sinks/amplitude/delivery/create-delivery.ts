@@ -86,5 +86,6 @@ async function deliverThroughPlugins(
     results,
     ...(reasons.length > 0 && { reasons }),
     ...(sent.retryAfterMs !== undefined && { retryAfterMs: sent.retryAfterMs }),
+    ...(sent.othersMayPass === true && { othersMayPass: true }),
   };
 }

@@ -57,6 +57,8 @@ export function createSender(options: SenderOptions): Sender {
     const results: DeliveryResult[] = events.map(() => "retry");
     const reasons: (string | undefined)[] = [];
     let retryAfterMs: number | undefined;
+    /** Nothing gets through now; else only those that Amplitude has named have to wait. */
+    let isStopped = false;
     const later = (milliseconds: number | undefined): void => {
       if (milliseconds !== undefined) retryAfterMs = Math.max(retryAfterMs ?? 0, Math.ceil(milliseconds));
     };
@@ -167,6 +169,7 @@ export function createSender(options: SenderOptions): Sender {
         task.indexes.map((index) => (events[index] as PreparedEvent).json),
         signal,
       );
+      isStopped = verdict === undefined;
       if (verdict === undefined) break;
       if (verdict.kind === "accepted") {
         settle(task.indexes, "delivered");
@@ -179,21 +182,25 @@ export function createSender(options: SenderOptions): Sender {
         onInvalid(task, [], verdict.reason);
       } else if (verdict.kind === "too_large") onTooLarge(task);
       else if (verdict.kind === "throttled") {
-        if (!onThrottled(task, verdict)) break;
+        isStopped = !onThrottled(task, verdict);
+        if (isStopped) break;
       } else if (verdict.kind === "misconfigured") {
         warnOnce(
           `Amplitude refuses every event: ${verdict.reason}. Events are kept and tried again; check apiKey and serverUrl.`,
         );
         misconfiguredUntil = performance.now() + MISCONFIGURED_PAUSE_MS;
         later(MISCONFIGURED_PAUSE_MS);
+        isStopped = true;
         break;
       } else {
         later(verdict.retryAfterMs);
+        isStopped = true;
         break;
       }
     }
     return {
       results,
+      ...(!isStopped && results.includes("retry") && { othersMayPass: true }),
       ...(reasons.length > 0 && { reasons }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     };

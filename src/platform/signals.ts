@@ -1,9 +1,8 @@
 /** What a signal that ends the process finds pending is sent first; then the signal does what it would have done. */
-import process from "node:process";
-import { handOverAll, isAnyBusy, shutDownAll } from "../platform/process-end.ts";
+import { builtIn } from "./built-in.ts";
+import { handOverAll, isAnyBusy, shutDownAll } from "./process-end.ts";
 
-export interface SignalGuard {
-  /** There may be something to lose from now on. Cheap: called at each call. */
+interface SignalGuard {
   arm(): void;
 }
 
@@ -15,14 +14,28 @@ const SIGNAL_MS = 2_000;
 /** How often to look whether there still is something to lose. */
 const WATCH_MS = 500;
 
+let guard: SignalGuard | undefined;
+const endings = new Set<() => void>();
+
+/** There may be something to lose from now on. Cheap: called at each call. One guard for however many taps there are. */
+export function armSignals(): void {
+  guard ??= createSignalGuard();
+  guard.arm();
+}
+
+/** @param listener Told when a signal has come, and what is pending is about to be sent. Never taken off. */
+export function onSignal(listener: () => void): void {
+  endings.add(listener);
+}
+
 /**
  * Listens only while there is something to lose: a signal that Node does not handle ends a process even in the middle of
  * a long computation, one with a listener waits for its end. Where the app listens itself, the signal is the app's; the
  * guard then is not even among the listeners, because others (signal-exit) count them.
- *
- * @param onEnding A signal has come, and what is pending is being sent.
  */
-export function createSignalGuard(onEnding: () => void): SignalGuard {
+function createSignalGuard(): SignalGuard {
+  // Signals come to the main thread only; Windows can't raise one again.
+  if (process.platform === "win32" || !builtIn("node:worker_threads").isMainThread) return { arm: () => undefined };
   let isArmed = false;
   let isEnding = false;
   let isChecking = false;
@@ -39,7 +52,7 @@ export function createSignalGuard(onEnding: () => void): SignalGuard {
       return;
     }
     isEnding = true;
-    onEnding();
+    for (const listener of endings) listener();
     const sent = shutDownAll(SIGNAL_MS);
     if (sent === undefined) raise(signal);
     else void sent.then(() => raise(signal));

@@ -1,0 +1,43 @@
+/** Records that have to wait while others of the same sink go on: the destination asked it of some users only. */
+import { setTimer, type Timer } from "#platform";
+import type { TapRecord } from "../types.ts";
+
+export interface Parked {
+  readonly size: number;
+  /** Milliseconds until they are due; 0 when there are none. */
+  readonly remainingMs: number;
+  /** Behind the others; all of them wait until the last is due. */
+  add(records: readonly TapRecord[], milliseconds: number): void;
+  /** Takes all of them, in order. */
+  takeAll(): TapRecord[];
+}
+
+/** @param onDue Called, with `takeAll` still to come, when the time is over. */
+export function createParked(onDue: () => void): Parked {
+  let records: TapRecord[] = [];
+  let dueAt = 0;
+  let timer: Timer | undefined;
+
+  return {
+    get size() {
+      return records.length;
+    },
+    get remainingMs() {
+      return records.length === 0 ? 0 : Math.max(0, dueAt - performance.now());
+    },
+    add(added, milliseconds) {
+      records.push(...added);
+      dueAt = Math.max(dueAt, performance.now() + milliseconds);
+      timer?.cancel();
+      timer = setTimer(onDue, dueAt - performance.now());
+    },
+    takeAll() {
+      timer?.cancel();
+      timer = undefined;
+      dueAt = 0;
+      const taken = records;
+      records = [];
+      return taken;
+    },
+  };
+}
