@@ -22,7 +22,8 @@ export interface Deliveries {
   /** @param deadline - in the clock of `performance.now()` */
   flush(deadline: number): Promise<void>;
   close(deadline: number): Promise<void>;
-  report(): FlushResult;
+  /** @param unread - calls that have ended and have not come here yet: each is pending at each sink */
+  report(unread: number): FlushResult;
 }
 
 export function createDeliveries(given: DeliveriesOptions): Deliveries {
@@ -57,7 +58,7 @@ export function createDeliveries(given: DeliveriesOptions): Deliveries {
     async close(deadline) {
       await Promise.all(all.map((delivery) => delivery.close(deadline)));
     },
-    report: () => sumReports(all),
+    report: (unread) => sumReports(all, unread),
   };
 }
 
@@ -83,11 +84,12 @@ function announce(sink: Sink, name: string, options: TapOptions): void {
   warn(`llm-tap: content: ${content} → ${name}`);
 }
 
-function sumReports(deliveries: readonly Delivery[]): FlushResult {
+function sumReports(deliveries: readonly Delivery[], unread: number): FlushResult {
   const total: FlushReport = { delivered: 0, pending: 0, dropped: 0, unknown: 0 };
   const bySink: Record<string, FlushReport> = {};
   for (const delivery of deliveries) {
     const report = delivery.report();
+    report.pending += unread;
     bySink[delivery.name] = report;
     for (const key of Object.keys(total) as (keyof FlushReport)[]) total[key] += report[key];
   }

@@ -230,7 +230,7 @@ export function createTap(options: TapOptions = {}): Tap {
     await calls.endAbandoned(deadline);
     await waitFor(drain(), timeoutMs);
     await deliveries.flush(deadline);
-    return deliveries.report();
+    return deliveries.report(queue.countUnread() + spans.size);
   }
 
   const unhook = onProcessEnd(

@@ -33,6 +33,8 @@ export interface Queue {
   drainSync(end: (exchange: Exchange) => void): void;
   /** Exchanges that have not ended. */
   listRunning(): Exchange[];
+  /** Exchanges that have ended and are no records yet. */
+  countUnread(): number;
   /** Something has come that was not read yet. */
   hasWork(): boolean;
   /** Exchanges that are running or waiting. */
@@ -247,6 +249,7 @@ export function createQueue(options: QueueOptions): Queue {
     drain,
     drainSync,
     listRunning: () => [...entries.keys()].filter((exchange) => !exchange.isEnded),
+    countUnread: () => [...entries.keys()].filter((exchange) => exchange.isEnded).length,
     hasWork: () => dirty.length > 0 || waiting.size > 0,
     get size() {
       return entries.size;

@@ -35,8 +35,10 @@ describe("tap.flush()", () => {
   it("counts a record as pending until the destination has confirmed it", async () => {
     const destination = createDestination();
     destination.answer = "retry";
-    const tap = createTap({ sinks: [workspace.open(destination), memorySink()] });
+    const outbox = workspace.open(destination);
+    const tap = createTap({ sinks: [outbox, memorySink()] });
     await call(tap, 5);
+    await until(() => outbox.report().pending === 5);
     const before = await tap.flush({ timeoutMs: 1_000 });
     expect(before).toEqual({
       delivered: 5,
@@ -53,6 +55,15 @@ describe("tap.flush()", () => {
     expect(after.bySink["destination"]).toEqual({ delivered: 5, pending: 0, dropped: 0, unknown: 0 });
     expect(destination.arrived).toHaveLength(5);
     await tap.close();
+  });
+
+  it("counts as pending what was not even read in time", async () => {
+    const tap = createTap({ sinks: [workspace.open(createDestination()), memorySink()] });
+    await call(tap, 3);
+    const { delivered, pending, bySink } = await tap.flush({ timeoutMs: 0 });
+    expect(delivered + pending).toBe(6);
+    for (const sink of Object.values(bySink)) expect(sink.delivered + sink.pending).toBe(3);
+    expect(await tap.close()).toMatchObject({ delivered: 6, pending: 0 });
   });
 
   it("counts what an earlier process left, and close leaves what is pending for the next", async () => {

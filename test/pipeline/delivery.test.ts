@@ -71,8 +71,8 @@ describe("delivery", () => {
     for (const id of ["busy 1", "a", "busy 2", "b"]) delivery.push(makeRecord(id));
     await vi.waitFor(() => expect(arrived).toEqual(["a", "b"]));
     delivery.push(makeRecord("c"));
-    await vi.waitFor(() => expect(arrived).toEqual(["a", "b", "c"]));
-    expect(delivery.report()).toMatchObject({ delivered: 3, pending: 2 });
+    await vi.waitFor(() => expect(delivery.report()).toMatchObject({ delivered: 3, pending: 2 }));
+    expect(arrived).toEqual(["a", "b", "c"]);
     expect(delivery.countUnsafe()).toBe(2);
     isThrottled = false;
     await delivery.flush(soon());

@@ -227,6 +227,7 @@ describe("httpSink", () => {
     [{ url: undefined as never }, /"url" must be an http\(s\) URL, got undefined/],
     [{ url: "https://ada:x@example.com" }, /must not hold credentials/],
     [{ secret: "" }, /"secret" must be a text/],
+    [{ secret: undefined }, /"secret" must be a text.* Is the environment variable set/],
     [{ batchSize: 0 }, /"batchSize" must be a number of at least 1, got 0/],
     [{ headers: { "a b": "c" } }, /"headers" can't be sent/],
   ])("says what is wrong with %j", (wrong, message) => {

@@ -12,8 +12,11 @@ export interface HttpSinkOptions {
   maxRequestBytes?: number;
   /** Compress bodies. Default false. */
   gzip?: boolean;
-  /** Signs each request. `whsec_` and base64 as Standard Webhooks has it, or any text, whose bytes are then the key. */
-  secret?: string;
+  /**
+   * Signs each request. `whsec_` and base64 as Standard Webhooks has it, or any text, whose bytes are then the key. Given as
+   * `undefined` (a variable that is not set) it is an error: what should be signed never goes out unsigned.
+   */
+  secret?: string | undefined;
   /** Milliseconds for a request and its answer. Default 30,000. */
   requestTimeoutMs?: number;
   /** Default `http`. */
@@ -36,7 +39,7 @@ export function checkOptions(options: HttpSinkOptions): void {
   if (username !== "" || password !== "") {
     throw invalid('"url" must not hold credentials, fetch refuses them; put them into "headers" as authorization');
   }
-  if (secret !== undefined && (typeof secret !== "string" || secret === "")) {
+  if (Object.hasOwn(options, "secret") && (typeof secret !== "string" || secret === "")) {
     throw invalid(`"secret" must be a text that is not empty. Is the environment variable set?`);
   }
   for (const [name, value] of Object.entries({ batchSize, maxRequestBytes, requestTimeoutMs })) {
