@@ -58,7 +58,7 @@ export function createEventPreparer(options: PrepareOptions): (record: TapRecord
       copyProperties(properties, copied, extent, shape);
       copyProperties(envelope.properties, copied, extent);
       copyProperties(appProperties, copied, extent);
-      if (record.capture?.notes?.includes(NOTE_LATE) === true) copied[LATE] = true;
+      if (record.capture.notes.includes(NOTE_LATE)) copied[LATE] = true;
       if (extent !== EXTENTS[0])
         copied[TRUNCATED] = `texts over ${extent.characters} characters, lists over ${extent.items} items`;
       return serialise(
