@@ -61,3 +61,24 @@ function refuse(reason: string): TapError {
 function shortHash(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
+
+/** If it is empty. */
+export function removeDirectory(directory: string): void {
+  try {
+    fs.rmdirSync(directory);
+  } catch {
+    // Something is in it that is not ours to remove.
+  }
+}
+
+/** Brings the names in it to the disk. */
+export function synchroniseDirectory(directory: string): void {
+  // Windows can't open one.
+  if (process.platform === "win32") return;
+  const descriptor = fs.openSync(directory, fs.constants.O_RDONLY);
+  try {
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}

@@ -158,7 +158,7 @@ export function durable(sink: Sink, options: DurableOptions = {}): DurableSink {
   function report(): FlushReport {
     return {
       delivered: counts.delivered,
-      pending: store.pending,
+      pending: store.pending - store.unanswered,
       dropped: counts.rejected + counts.expired + counts.overflowed + corrupt,
       unknown: counts.unknown + counts.taken,
     };

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { TapRecord } from "../types.ts";
 import { adoptDirectories } from "./adopt.ts";
 import { createAppender, type AppendResult } from "./appender.ts";
-import { prepareFolder } from "./directory.ts";
+import { prepareFolder, removeDirectory, synchroniseDirectory } from "./directory.ts";
 import { createLease } from "./lease.ts";
 import { describeSelf, nameDirectory, nameFreeDirectory } from "./owner.ts";
 import { createSegment, type Entry, type Segment } from "./segment.ts";
@@ -27,6 +27,8 @@ export interface StoreOptions {
 export interface Store {
   /** Entries that are on disk and not done. */
   readonly pending: number;
+  /** Of these, entries of an `append` that has not answered yet: whoever waits for it counts them too. */
+  readonly unanswered: number;
   readonly bytes: number;
   /** Records that were written since the start. */
   readonly written: number;
@@ -57,6 +59,7 @@ export function createStore(options: StoreOptions): Store {
   let own: string | undefined;
   let current: Segment | undefined;
   let files = 0;
+  let unanswered = 0;
   let chain: Promise<unknown> = Promise.resolve();
   let tidying: NodeJS.Timeout | undefined;
   const appender = createAppender({
@@ -141,8 +144,10 @@ export function createStore(options: StoreOptions): Store {
     // Once more when the directory has gone meanwhile; a third time it would be no accident.
     for (let attempt = 0; attempt < 2; attempt += 1) {
       await open(lines.length).append(lines, count);
+      unanswered += count;
       // Checked after the write: who has taken the directory over before it may not have seen these lines.
       if (await isInPlace()) return;
+      unanswered -= count;
       loseOwn(count);
     }
     throw new Error(`${own ?? folder} is moved away all the time`);
@@ -214,7 +219,16 @@ export function createStore(options: StoreOptions): Store {
       return appender.written;
     },
 
-    append: (records) => inTurn(() => appender.append(records)),
+    get unanswered() {
+      return unanswered;
+    },
+
+    append: (records) =>
+      inTurn(async () => {
+        const result = await appender.append(records);
+        unanswered = 0;
+        return result;
+      }),
 
     appendSync(records) {
       appender.appendSync(records);
@@ -291,24 +305,5 @@ function letGo(directory: string, folder: string): void {
     fs.renameSync(directory, join(folder, nameFreeDirectory()));
   } catch {
     // Somebody has removed it; or it is taken over when this process has ended.
-  }
-}
-
-function removeDirectory(directory: string): void {
-  try {
-    fs.rmdirSync(directory);
-  } catch {
-    // Something is in it that is not ours to remove.
-  }
-}
-
-function synchroniseDirectory(directory: string): void {
-  // Windows can't open one.
-  if (process.platform === "win32") return;
-  const descriptor = fs.openSync(directory, fs.constants.O_RDONLY);
-  try {
-    fs.fsyncSync(descriptor);
-  } finally {
-    fs.closeSync(descriptor);
   }
 }

@@ -297,7 +297,11 @@ describe("amplitudeSink and rates", () => {
     const sink = createSink();
     const records = ["busy", "calm", undefined, "busy"].map(withUser);
     const first = await write(sink, records);
-    expect(first).toEqual({ results: ["retry", "delivered", "delivered", "retry"], retryAfterMs: 30_000 });
+    expect(first).toEqual({
+      results: ["retry", "delivered", "delivered", "retry"],
+      retryAfterMs: 30_000,
+      othersMayPass: true,
+    });
 
     const second = await write(sink, [withUser("busy"), withUser("other")]);
     expect(second.results).toEqual(["retry", "delivered"]);
