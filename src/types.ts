@@ -33,7 +33,10 @@ export type Api =
   | "replicate"
   | "watsonx"
   | "cloudflare-run"
-  | "vercel-ai";
+  | "vercel-ai"
+  | "dashscope"
+  | "oci-generative-ai"
+  | "model-serving";
 
 /** What a call does. Names follow OTel `gen_ai.operation.name` where one exists. */
 export type Operation =

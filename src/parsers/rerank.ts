@@ -37,7 +37,10 @@ export const rerankParser: Parser<FoldState> = acceptListBody(
 
 /** The query and the documents are parts of one message, the query first. */
 function readRequest({ route, body }: RequestInput): ParsedRequest {
-  const fields = asObject(body) ?? {};
+  const given = asObject(body) ?? {};
+  // DashScope: `{model, input: {query, documents}, parameters}`.
+  const { input, parameters, ...others } = given;
+  const fields = isObject(input) ? { ...others, ...asObject(parameters), ...input } : given;
   const documents = fields["documents"] ?? fields["texts"] ?? fields["passages"] ?? fields["inputs"];
   const parts: Part[] = [...readItem(fields["query"]), ...asArray(documents).flatMap(readItem)];
   return compact<ParsedRequest>({

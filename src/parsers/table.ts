@@ -8,11 +8,14 @@ import { bedrockInvokeParser } from "./bedrock-invoke.ts";
 import { cloudflareRunParser } from "./cloudflare-run.ts";
 import { cohereV1Parser } from "./cohere-v1.ts";
 import { cohereV2Parser } from "./cohere-v2.ts";
+import { dashscopeParser } from "./dashscope.ts";
 import { geminiInteractionsParser } from "./gemini-interactions.ts";
 import { geminiParser } from "./gemini.ts";
 import { hfTaskParser } from "./hf-task.ts";
 import { mistralConversationsParser } from "./mistral-conversations.ts";
 import { mistralOcrParser } from "./mistral-ocr.ts";
+import { modelServingParser } from "./model-serving.ts";
+import { ociGenerativeAiParser } from "./oci-generative-ai.ts";
 import { ollamaParser } from "./ollama.ts";
 import { openaiAudioParser } from "./openai-audio.ts";
 import { openaiChatParser } from "./openai-chat.ts";
@@ -57,6 +60,9 @@ const PARSERS: Readonly<Record<Api, Parser>> = {
   watsonx: watsonxParser,
   "cloudflare-run": cloudflareRunParser,
   "vercel-ai": vercelAiParser,
+  dashscope: dashscopeParser,
+  "oci-generative-ai": ociGenerativeAiParser,
+  "model-serving": modelServingParser,
 };
 
 /** The parser of an API. */

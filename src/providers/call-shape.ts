@@ -53,13 +53,15 @@ const SHAPES: Readonly<Partial<Record<Api, Shape>>> = {
   ollama: (body) => isMessages(body["messages"]) || isText(body["prompt"]) || isTextOrList(body["input"]),
   "cohere-v1": (body) => isText(body["message"]) || isPrompt(body) || isList(body["texts"]) || isList(body["inputs"]),
   "cohere-v2": (body) => isMessages(body["messages"]) || isList(body["texts"]) || isList(body["inputs"]),
-  rerank: (body) => isText(body["query"]) && isList(body["documents"]),
+  // Text Embeddings Inference, which loads one model and is told of none.
+  "hf-task": (body) => isTextOrList(body["inputs"]),
+  rerank: (body) => isText(body["query"]) && (isList(body["texts"]) || (isList(body["documents"]) && namesModel(body))),
   tgi: (body) => isText(body["inputs"]),
   "openai-threads": (body) => isText(body["assistant_id"]) || isList(body["tool_outputs"]),
 };
 
 /** APIs whose bodies need not name a model: path and fields are telling enough, and local servers load just one. */
-const MODEL_OPTIONAL: ReadonlySet<Api> = new Set(["tgi", "openai-threads", "openai-audio"]);
+const MODEL_OPTIONAL: ReadonlySet<Api> = new Set(["tgi", "hf-task", "rerank", "openai-threads", "openai-audio"]);
 
 /**
  * True when the body has the shape of a call: a model (in the body or in the path) and what the API's input is called.

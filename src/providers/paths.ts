@@ -80,7 +80,11 @@ const COHERE_PATHS: readonly PathRule[] = [
 ];
 
 export const PATH_RULES: Readonly<Record<PathRulesName, readonly PathRule[]>> = {
-  openai: [...OPENAI_PATHS, rule("/complete", "openai-completions", "text_completion")],
+  openai: [
+    ...OPENAI_PATHS,
+    rule("/complete", "openai-completions", "text_completion"),
+    rule("/multi-vector", "openai-embeddings", "embeddings"), // Jina
+  ],
   anthropic: [...OPENAI_PATHS, rule("/v1/complete", "anthropic-complete", "text_completion")],
   azure: [...OPENAI_PATHS, rule("/images/embeddings", "openai-embeddings", "embeddings"), ...COHERE_PATHS],
   bedrock: [...BEDROCK_PATHS, ...OPENAI_PATHS],
@@ -105,6 +109,9 @@ export const PATH_RULES: Readonly<Record<PathRulesName, readonly PathRule[]>> = 
     { suffix: "/pipeline/sentence-similarity", after: "/models/", api: "hf-task", operation: "embeddings" },
     { suffix: "", after: "/pipeline/feature-extraction/", api: "hf-task", operation: "embeddings" },
     { suffix: "", after: "/pipeline/", api: "hf-task", operation: "text_completion" },
+    // The router passes these on to the provider named in front.
+    { suffix: "/predictions", after: "/replicate/v1/models/", api: "replicate" },
+    rule("/embed", "hf-task", "embeddings"), // Text Embeddings Inference
     { suffix: "", after: "/models/", api: "hf-task" },
     rule("/", "hf-task", "text_completion"),
   ],
@@ -137,15 +144,16 @@ export const PATH_RULES: Readonly<Record<PathRulesName, readonly PathRule[]>> = 
     ...OPENAI_PATHS,
   ],
   databricks: [
-    { suffix: "/invocations", after: "/serving-endpoints/", api: "openai-chat", operation: "chat" },
+    { suffix: "/invocations", after: "/serving-endpoints/", api: "model-serving", operation: "chat" },
     rule("/cortex/inference:complete", "openai-chat", "chat"),
     rule("/cortex/inference:embed", "openai-embeddings", "embeddings"),
     ...OPENAI_PATHS,
   ],
   dashscope: [
-    rule("/text-generation/generation", "openai-chat", "chat"),
-    rule("/multimodal-generation/generation", "openai-chat", "chat"),
-    rule("/text-embedding/text-embedding", "openai-embeddings", "embeddings"),
+    rule("/text-generation/generation", "dashscope", "chat"),
+    rule("/multimodal-generation/generation", "dashscope", "chat"),
+    rule("/text-embedding/text-embedding", "dashscope", "embeddings"),
+    rule("/multimodal-embedding/multimodal-embedding", "dashscope", "embeddings"),
     rule("/text-rerank/text-rerank", "rerank", "rerank"),
     ...OPENAI_PATHS,
   ],
@@ -154,7 +162,11 @@ export const PATH_RULES: Readonly<Record<PathRulesName, readonly PathRule[]>> = 
     { suffix: "/completions", after: "/prompts/", anonymous: true, api: "openai-chat", operation: "chat" },
     ...OPENAI_PATHS,
   ],
-  oracle: [rule("/actions/chat", "openai-chat", "chat"), ...OPENAI_PATHS],
+  oracle: [
+    rule("/actions/chat", "oci-generative-ai", "chat"),
+    rule("/actions/embedText", "oci-generative-ai", "embeddings"),
+    ...OPENAI_PATHS,
+  ],
 };
 
 /**
@@ -168,6 +180,7 @@ export const SNIFF_RULES: readonly PathRule[] = [
   ...TGI_PATHS,
   ...COHERE_PATHS.filter(({ suffix }) => suffix === "/v1/chat" || suffix === "/v2/chat" || suffix.endsWith("/embed")),
   rule("/fim/completions", "openai-chat", "text_completion"),
+  rule("/embed", "hf-task", "embeddings"),
 ];
 
 /** Custom methods of Google's APIs: `…/models/{model}:{verb}`. */
@@ -258,6 +271,9 @@ export const DEFAULT_OPERATIONS: Readonly<Record<Api, Operation>> = {
   watsonx: "text_completion",
   "cloudflare-run": "chat",
   "vercel-ai": "chat",
+  dashscope: "chat",
+  "oci-generative-ai": "chat",
+  "model-serving": "chat",
 };
 
 /** The rules whose ambiguous paths (`/chat`, `/generate`, …) mean this API, for a host that the user named. */
@@ -280,4 +296,7 @@ export const RULES_OF_API: Readonly<Partial<Record<Api, PathRulesName>>> = {
   watsonx: "watsonx",
   "cloudflare-run": "cloudflare",
   "vercel-ai": "vercel",
+  dashscope: "dashscope",
+  "oci-generative-ai": "oracle",
+  "model-serving": "databricks",
 };

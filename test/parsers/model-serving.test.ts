@@ -1,0 +1,4 @@
+import { modelServingParser } from "../../src/parsers/model-serving.ts";
+import { describeParserContract } from "./contract.ts";
+
+describeParserContract({ parser: modelServingParser, route: { provider: "databricks" } });
