@@ -5,10 +5,20 @@
  * @see https://github.com/open-telemetry/opentelemetry-js/blob/main/api/src/internal/global-utils.ts
  */
 
+import { isModelCallSpan } from "./gen-ai-span.ts";
+
 /** A span that is open around a call. */
 export interface ActiveSpan {
   traceId: string;
   spanId: string;
+  /** Another instrumentation has made it for this very call. */
+  isModelCall?: true;
+}
+
+interface OtelSpan {
+  spanContext?(): unknown;
+  /** Of a span that is recorded by the SDK. */
+  attributes?: Record<string, unknown>;
 }
 
 interface OtelContext {
@@ -27,9 +37,10 @@ function readContext(): OtelContext | undefined {
 /** @returns the span that is active now. Never throws. */
 export function readActiveSpan(): ActiveSpan | undefined {
   try {
-    const span = readContext()?.getValue(SPAN) as { spanContext?(): unknown } | undefined;
+    const span = readContext()?.getValue(SPAN) as OtelSpan | undefined;
     const { traceId, spanId } = (span?.spanContext?.() ?? {}) as Partial<ActiveSpan>;
-    return isTraceId(traceId) && isSpanId(spanId) ? { traceId, spanId } : undefined;
+    if (!isTraceId(traceId) || !isSpanId(spanId)) return undefined;
+    return isModelCallSpan(span?.attributes ?? {}) ? { traceId, spanId, isModelCall: true } : { traceId, spanId };
   } catch {
     return undefined;
   }

@@ -10,6 +10,7 @@ import { applyPrivacy, applySpanPrivacy, type PrivacyPolicy, toMetadata } from "
 import { buildToolSpan } from "./enrich/tool-span.ts";
 import { readTransportError } from "./enrich/transport-error.ts";
 import { createId, randomHex } from "./interceptor/id.ts";
+import { NOTE_GEN_AI_SPAN } from "./gen-ai-span.ts";
 import type { AssembledExchange } from "./pipeline/assemble.ts";
 import { findProviderOfUrl } from "./providers/upstream.ts";
 import { createPolicy, isSampled, type Report } from "./record-policy.ts";
@@ -144,6 +145,7 @@ function toFacts(
   const { settings, startTime, startedAt } = exchange;
   const since = (time: number): number => Math.max(0, time - startTime);
   const notes = [...exchange.notes, ...(assembled?.notes ?? ["parser_failed"])];
+  if (settings.activeSpan?.isModelCall === true) notes.push(NOTE_GEN_AI_SPAN);
   const facts: CallFacts = {
     id: exchange.id,
     via: exchange.via,

@@ -594,8 +594,8 @@ export interface CallSettings {
   context: CallContext;
   traceId?: string;
   parentSpanId?: string;
-  /** OpenTelemetry's active span, by its W3C ids. */
-  activeSpan?: { traceId: string; spanId: string };
+  /** OpenTelemetry's active span, by its W3C ids; `isModelCall`: another instrumentation has made it for this very call. */
+  activeSpan?: { traceId: string; spanId: string; isModelCall?: true };
   privacyMode: boolean;
   excludeInput: boolean;
   excludeOutput: boolean;

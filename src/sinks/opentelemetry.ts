@@ -1,6 +1,7 @@
 /** Sends calls and spans to OpenTelemetry: spans, metrics and events of the GenAI conventions. */
 import process from "node:process";
 import type { Attributes, Context } from "@opentelemetry/api";
+import { NOTE_GEN_AI_SPAN } from "../gen-ai-span.ts";
 import type { DeliveryResult, LlmCall, Sink, TapRecord, WriteResult } from "../types.ts";
 import { type Connection, connect } from "./opentelemetry/connect.ts";
 import type { EmittedSpan } from "./opentelemetry/emit-span.ts";
@@ -49,7 +50,13 @@ export function opentelemetrySink(options: OpentelemetrySinkOptions = {}): Sink 
   checkProviders(options);
   const content = readContentOption(options.content);
   const semconv = readSemconvOption(options.semconv);
-  const { name = "opentelemetry", skipUnder, confirm = true, onWarning = printWarning } = options;
+  const {
+    name = "opentelemetry",
+    skipUnder,
+    skipInstrumented = true,
+    confirm = true,
+    onWarning = printWarning,
+  } = options;
   const warned = new Set<string>();
   let connection: Promise<Connection> | undefined;
   let closed = false;
@@ -82,8 +89,10 @@ export function opentelemetrySink(options: OpentelemetrySinkOptions = {}): Sink 
 
   /** Another instrumentation has a span, and metrics, for this very call. */
   function isInstrumented(record: TapRecord): boolean {
+    if (record.type !== "call") return false;
     const { parentSpanId } = record.trace;
-    return record.type === "call" && parentSpanId !== undefined && skipUnder?.has(parentSpanId) === true;
+    if (skipInstrumented && record.capture.notes.includes(NOTE_GEN_AI_SPAN)) return true;
+    return parentSpanId !== undefined && skipUnder?.has(parentSpanId) === true;
   }
 
   /** A span processor of the app's own that throws costs this record, not those behind it. */

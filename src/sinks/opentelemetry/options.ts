@@ -35,7 +35,12 @@ export interface OpentelemetrySinkOptions {
   /** Where content goes. Default: what OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says, else `none`. */
   content?: OtelContent;
   /**
-   * Calls inside a span that another instrumentation made for the same call are left to it. Make it with
+   * Leave a call to the instrumentation that has made a `gen_ai.*` span for it, where that span was active when the call
+   * was made. Default true.
+   */
+  skipInstrumented?: boolean;
+  /**
+   * The same for spans that get their attributes later, or are not active around the call. Make it with
    * `watchGenAiSpans()` and give it to your tracer provider as a span processor too.
    */
   skipUnder?: GenAiSpanWatcher;

@@ -1,5 +1,7 @@
 /** Tells the spans that other instrumentations make for LLM calls, so that no call has two. */
 
+import { isModelCallSpan } from "../../gen-ai-span.ts";
+
 /** A span processor: give it to your tracer provider, and to the sink as `skipUnder`. */
 export interface GenAiSpanWatcher {
   onStart(span: WatchedSpan, context?: unknown): void;
@@ -22,9 +24,6 @@ export const SCOPE_NAME = "llm-tap";
 
 const MAX_SPANS = 10_000;
 
-/** Agents, tools and workflows hold calls; these are calls. */
-const CALL_OPERATIONS: ReadonlySet<unknown> = new Set(["chat", "generate_content", "text_completion", "embeddings"]);
-
 /**
  * Remembers the last 10,000 spans with `gen_ai.*` attributes that stand for one call: those of OpenTelemetry's and
  * OpenLLMetry's instrumentations, of the Vercel AI SDK and the like. A span of an agent or a tool is none of them.
@@ -38,7 +37,7 @@ export function watchGenAiSpans(): GenAiSpanWatcher {
   const seen = new Set<string>();
 
   function look(span: WatchedSpan): void {
-    if (span.instrumentationScope?.name === SCOPE_NAME || !isCall(span.attributes ?? {})) return;
+    if (span.instrumentationScope?.name === SCOPE_NAME || !isModelCallSpan(span.attributes ?? {})) return;
     const { spanId } = span.spanContext();
     seen.delete(spanId);
     seen.add(spanId);
@@ -55,11 +54,4 @@ export function watchGenAiSpans(): GenAiSpanWatcher {
     shutdown: () => Promise.resolve(),
     has: (spanId) => seen.has(spanId),
   };
-}
-
-function isCall(attributes: Record<string, unknown>): boolean {
-  const operation = attributes["gen_ai.operation.name"];
-  if (operation !== undefined) return CALL_OPERATIONS.has(operation);
-  // Before there were operations: `gen_ai.system` and a model.
-  return attributes["gen_ai.request.model"] !== undefined && attributes["gen_ai.tool.name"] === undefined;
 }
