@@ -6,6 +6,7 @@ import type { RouteInfo } from "../parsers/parser.ts";
 import { findPathRules, type HostMatch, matchHost } from "../providers/match-host.ts";
 import { matchPath, type PathMatch, pathnameOf } from "../providers/match-path.ts";
 import { DEFAULT_OPERATIONS, RULES_OF_API, UPSTREAMS } from "../providers/paths.ts";
+import { findProviderOfUrl } from "../providers/upstream.ts";
 import type { Api, HostOverride, TapOptions } from "../types.ts";
 
 /** A host that may carry LLM calls. Opaque to everyone but the router that made it. */
@@ -93,7 +94,7 @@ function routePoll(entry: HostEntry, method: string, path: string): PollRoute | 
   const [, base, id] = match ?? [];
   if (base === undefined || id === undefined) return undefined;
   const route = routePath(entry, "POST", base);
-  if (route?.api !== "openai-responses" && route?.api !== "replicate") return undefined;
+  if (route === undefined || !POLLED_APIS.has(route.api)) return undefined;
   try {
     return { route, jobId: decodeURIComponent(id) };
   } catch {
@@ -102,7 +103,8 @@ function routePoll(entry: HostEntry, method: string, path: string): PollRoute | 
 }
 
 /** What began the job, and its id. */
-const POLL_PATH = /^(.*\/(?:responses|predictions))\/([^/]+)$/;
+const POLL_PATH = /^(.*\/(?:responses|predictions|async\/chat\/completions))\/([^/]+)$/;
+const POLLED_APIS: ReadonlySet<Api> = new Set(["openai-responses", "replicate", "openai-chat"]);
 
 function routeTarget(
   target: HostTarget,
@@ -126,21 +128,38 @@ function refine(route: RouteInfo, path: string, header: ((name: string) => strin
     return route;
   }
   switch (route.provider) {
+    case "portkey": {
+      const upstream = header?.("x-portkey-provider");
+      if (upstream) route.upstreamProvider = nameUpstream(upstream.replace(/^@/, ""));
+      break;
+    }
+    case "helicone": {
+      const target = header?.("helicone-target-url");
+      const upstream = target ? findProviderOfUrl(target) : undefined;
+      if (upstream !== undefined) route.upstreamProvider = upstream;
+      break;
+    }
     case "azure.ai.openai":
       // One resource of Azure AI serves three families under three prefixes.
       if (path.includes("/anthropic/")) route.provider = "anthropic";
       else if (path.startsWith("/models/")) route.provider = "azure.ai.inference";
       break;
     case "huggingface": {
-      const first = path.slice(1, path.indexOf("/", 1));
+      // `/api/inference-proxy` came before the router.
+      const first = /^\/(?:api\/inference-proxy\/)?([^/]+)\//.exec(path)?.[1] ?? "";
       if (path.includes("/chat/completions") && first !== "v1" && first !== "models" && first !== "") {
-        route.upstreamProvider = (Object.hasOwn(UPSTREAMS, first) ? UPSTREAMS[first]?.provider : undefined) ?? first;
+        route.upstreamProvider = nameUpstream(first);
       }
       break;
     }
     default:
   }
   return route;
+}
+
+/** What the table calls a provider that a gateway names. */
+function nameUpstream(name: string): string {
+  return (Object.hasOwn(UPSTREAMS, name) ? UPSTREAMS[name]?.provider : undefined) ?? name;
 }
 
 /** A host that the user tied to one API has paths of its own: each POST counts that is not plainly something else. */

@@ -1,6 +1,6 @@
 /** One element of `choices` in a Chat Completions body or chunk, with the fields that vendors add to it. */
 import type { ChoiceFold } from "./shared/choices.ts";
-import { asArray, asIndex, asObject, asString } from "./shared/json.ts";
+import { asArray, asObject, asString } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readMediaUrl } from "./shared/media.ts";
 import { findCalled, readContent } from "./shared/openai-messages.ts";
@@ -9,12 +9,11 @@ import { readReasoning } from "./shared/reasoning.ts";
 /**
  * Folds one choice.
  *
- * @param position - its place in the array, for hosts that leave `index` out
+ * @param index - which of the answer's choices it is, or a piece of
  * @param whole - the choice comes from a whole body, not from a chunk
  * @returns whether it carried output of the model
  */
-export function foldChatChoice(fold: ChoiceFold, choice: JsonObject, position: number, whole: boolean): boolean {
-  const index = asIndex(choice["index"]) ?? position;
+export function foldChatChoice(fold: ChoiceFold, choice: JsonObject, index: number, whole: boolean): boolean {
   const message = pickMessage(fold, choice, index, whole);
   let output = false;
   if (message !== undefined) output = foldChatMessage(fold, index, message, message === choice["message"]);

@@ -1,4 +1,4 @@
-/** Requests of DashScope's and Oracle's own APIs, whose conversation and settings stand one level deeper. */
+/** Requests whose conversation and settings stand one level deeper: DashScope's and Oracle's own APIs, and wrappers. */
 import type { ParsedRequest, RequestInput } from "./parser.ts";
 import { asLabel, asObject, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
@@ -17,6 +17,17 @@ const content: ReadonlySet<string> = new Set([
   "tools",
   "prompt",
 ]);
+
+/**
+ * What is inside Perplexity's `{request: {…}}`, or the first choice of Cloudflare's universal endpoint,
+ * `[{provider, endpoint, query: {…}}, …]`; any other body as it is.
+ */
+export function unwrapRequest(body: unknown): unknown {
+  if (Array.isArray(body)) return asObject(asObject(body[0])?.["query"]) ?? body;
+  const fields = asObject(body);
+  const inner = asObject(fields?.["request"]);
+  return inner !== undefined && fields?.["messages"] === undefined ? inner : body;
+}
 
 /** @returns `undefined` for every request that is in the form of Chat Completions */
 export function readNativeRequest(input: RequestInput): ParsedRequest | undefined {

@@ -1,6 +1,7 @@
 /**
  * Answers that mean what Chat Completions means and are built otherwise, brought into its form: DashScope's own API
- * (`{output: {choices | text}}`), Oracle's (`{chatResponse: …}`, events of bare messages, camel case).
+ * (`{output: {choices | text}}`), Oracle's (`{chatResponse: …}`, events of bare messages, camel case), Baidu's first
+ * (`{result: "text", is_end}`).
  *
  * @see https://help.aliyun.com/zh/model-studio/qwen-api-reference
  * @see https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/latest/ChatResult/Chat
@@ -18,6 +19,7 @@ export function isNativeAnswer(value: JsonObject): boolean {
     isObject(value["output"]) ||
     isObject(value["chatResponse"]) ||
     isObject(value["message"]) ||
+    typeof value["result"] === "string" ||
     value["finishReason"] !== undefined ||
     value["apiFormat"] !== undefined
   );
@@ -50,6 +52,7 @@ export function createNativeReader(): NativeReader {
       role: asLabel(message["role"])?.toLowerCase(),
       content: readContent(message["content"], key),
       reasoning_content: findNew(`${key}:reasoning`, message["reasoning_content"] ?? message["reasoningContent"]),
+      function_call: message["function_call"],
       tool_calls: calls.map((call, position) => (isObject(call) ? readToolCall(call, `${key}:${position}`) : call)),
     };
   }
@@ -103,7 +106,12 @@ export function createNativeReader(): NativeReader {
   };
 }
 
-/** An answer that is one text: DashScope's older form, and what Oracle's Cohere models say. */
+/** An answer that is one text: DashScope's older form, what Oracle's Cohere models say, Baidu. */
 function readBareText(answer: JsonObject): JsonObject {
-  return { content: answer["text"], reasoning_content: answer["reasoning_content"], toolCalls: answer["toolCalls"] };
+  return {
+    content: answer["text"] ?? answer["result"],
+    reasoning_content: answer["reasoning_content"],
+    toolCalls: answer["toolCalls"],
+    function_call: answer["function_call"],
+  };
 }

@@ -16,14 +16,14 @@ import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { foldChatChoice } from "./openai-chat-choice.ts";
 import { createNativeReader, isNativeAnswer } from "./openai-chat-native.ts";
 import type { NativeReader } from "./openai-chat-native.ts";
-import { readNativeRequest } from "./openai-chat-native-request.ts";
+import { readNativeRequest, unwrapRequest } from "./openai-chat-native-request.ts";
 import { createServerToolLog } from "./openai-chat-server-tools.ts";
 import type { ServerToolLog } from "./openai-chat-server-tools.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import type { ChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { finishChoices } from "./shared/finish-choices.ts";
-import { asCount, asLabel, asObject, asString, isObject } from "./shared/json.ts";
+import { asArray, asCount, asIndex, asLabel, asObject, asString, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
@@ -36,8 +36,12 @@ interface ChatState {
   choices: ChoiceFold;
   serverTools: ServerToolLog;
   processingMs: number | undefined;
+  /** One choice was asked for: whatever their index, all chunks are pieces of it. TGI 1.4 counted tokens there. */
+  single: boolean;
   /** For answers in a vendor's own form; made when the first comes. */
   native: NativeReader | undefined;
+  /** The answer comes later, when it is asked for. */
+  deferred: boolean;
   /** What came so far speaks of finish reasons, if only to say that there is none yet. */
   knowsFinishReason: boolean;
   /** Chunks with usage, and whether the last one was such a chunk. */
@@ -50,7 +54,8 @@ const notParameters: ReadonlySet<string> = new Set(["messages", "tools", "functi
 export const openaiChatParser: Parser<ChatState> = {
   api: "openai-chat",
 
-  readRequest(input: RequestInput): ParsedRequest {
+  readRequest(given: RequestInput): ParsedRequest {
+    const input = { ...given, body: unwrapRequest(given.body) };
     const native = readNativeRequest(input);
     if (native !== undefined) return native;
     const { request, fields } = openRequest(input, notParameters);
@@ -67,7 +72,9 @@ export const openaiChatParser: Parser<ChatState> = {
       choices,
       serverTools: createServerToolLog(choices),
       processingMs: undefined,
+      single: asksForOne(input.request),
       native: undefined,
+      deferred: false,
       knowsFinishReason: false,
       usageChunks: 0,
       endsWithUsage: false,
@@ -78,8 +85,8 @@ export const openaiChatParser: Parser<ChatState> = {
     const { response, choices } = state;
     const opened = openFrame(response, frame);
     if (typeof opened === "number") return opened;
-    const value = isNativeAnswer(opened) ? (state.native ??= createNativeReader()).read(opened) : opened;
     const whole = frame.kind === "body";
+    const value = unwrap(state, opened, whole);
     let bits = FRAME_NOTHING;
     foldHead(response, value);
     const list = value["choices"];
@@ -91,6 +98,7 @@ export const openaiChatParser: Parser<ChatState> = {
       }
     }
     foldChatUsage(state, value, whole);
+    if (value["openrouter_metadata"] !== undefined) foldRouter(response, value["openrouter_metadata"]);
     return response.ended || choices.isFinished() ? bits | FRAME_TERMINAL : bits;
   },
 
@@ -99,11 +107,41 @@ export const openaiChatParser: Parser<ChatState> = {
     if (!end.interrupted && endsWithUsage(state)) response.ended = true;
     const { request, route } = response.input;
     const usage = addServerTools(readOpenAiUsage(response.usage, route.provider), serverTools.uses());
-    const built = finishChoices(response, choices, end, usage, state.native === undefined ? { optIn: request } : {});
+    const { native, deferred } = state;
+    const built = finishChoices(response, choices, end, usage, {
+      deferred,
+      ...(native === undefined && { optIn: request }),
+    });
+    if (deferred && response.id !== undefined) built.jobId = response.id;
     if (processingMs !== undefined) built.processingMs = processingMs;
     return built;
   },
 };
+
+/** Answers that are wrapped in something else, or are built otherwise. */
+function unwrap(state: ChatState, value: JsonObject, whole: boolean): JsonObject {
+  const { response } = state;
+  if (isNativeAnswer(value)) {
+    // Baidu's end mark.
+    if (value["is_end"] === true) response.ended = true;
+    return (state.native ??= createNativeReader()).read(value);
+  }
+  if (!whole || value["choices"] !== undefined || value["response"] === undefined) return value;
+  const status = asLabel(value["status"]);
+  if (status === undefined) return value;
+  // Perplexity's asynchronous calls: a job, and its answer once there is one.
+  foldHead(response, value);
+  const message = asString(value["error_message"]);
+  if (message !== undefined) response.error ??= { message };
+  const answer = asObject(value["response"]);
+  state.deferred = answer === undefined && response.error === undefined && status !== "FAILED";
+  return answer ?? value;
+}
+
+function asksForOne({ messages, parameters }: ParsedRequest): boolean {
+  const { n = 1 } = parameters;
+  return messages !== undefined && n === 1;
+}
 
 /** Snowflake's chunks have neither finish reasons nor an end mark: the one chunk with usage is the last. */
 function endsWithUsage({ knowsFinishReason, usageChunks, endsWithUsage: last, choices }: ChatState): boolean {
@@ -112,11 +150,12 @@ function endsWithUsage({ knowsFinishReason, usageChunks, endsWithUsage: last, ch
 
 function foldChoice(state: ChatState, choice: JsonObject, position: number, whole: boolean): boolean {
   const { response } = state;
-  let output = foldChatChoice(state.choices, choice, position, whole);
+  const index = state.single && !whole ? 0 : (asIndex(choice["index"]) ?? position);
+  let output = foldChatChoice(state.choices, choice, index, whole);
   const message = asObject(choice["message"]) ?? asObject(choice["delta"]);
   if (message !== undefined) {
     const executed = message["executed_tools"];
-    if (executed !== undefined) output = state.serverTools.add(choice["index"], executed) || output;
+    if (executed !== undefined) output = state.serverTools.add(index, executed) || output;
     if (message["provider_metadata"] !== undefined) foldGateway(state, message["provider_metadata"]);
   }
   // OpenRouter reports what happened upstream inside the choice.
@@ -124,6 +163,14 @@ function foldChoice(state: ChatState, choice: JsonObject, position: number, whol
   // Moonshot streams its usage here.
   if (choice["usage"] !== undefined) foldUsage(response, choice["usage"]);
   return output;
+}
+
+/** OpenRouter's own account of its routing, where the header asks for it. */
+function foldRouter(response: ResponseFold, metadata: unknown): void {
+  for (const item of asArray(asObject(asObject(metadata)?.["endpoints"])?.["available"])) {
+    const endpoint = asObject(item);
+    if (endpoint?.["selected"] === true) response.upstreamProvider ??= asLabel(endpoint["provider"]);
+  }
 }
 
 /** Vercel's gateway tells who answered and what it cost. */

@@ -1,4 +1,7 @@
-/** The older Completions API: a prompt in, text out; one JSON object or SSE chunks that end with `[DONE]`. */
+/**
+ * The older Completions API: a prompt in, text out; one JSON object or SSE chunks that end with `[DONE]`. llama.cpp's
+ * own `/completion` is the same in other words.
+ */
 import type { Message } from "../types.ts";
 import type {
   Frame,
@@ -50,8 +53,9 @@ export const openaiCompletionsParser: Parser<CompletionsState> = {
 
   chunk(state: CompletionsState, frame: Frame): number {
     const { response, choices } = state;
-    const value = openFrame(response, frame);
-    if (typeof value === "number") return value;
+    const opened = openFrame(response, frame);
+    if (typeof opened === "number") return opened;
+    const value = typeof opened["content"] === "string" ? readLlamaCpp(opened) : opened;
     foldHead(response, value);
     foldUsage(response, value["usage"]);
     let bits = FRAME_NOTHING;
@@ -73,6 +77,18 @@ export const openaiCompletionsParser: Parser<CompletionsState> = {
     return finishChoices(response, choices, end, readOpenAiUsage(response.usage), { optIn: request });
   },
 };
+
+/** `{content, stop, stop_type: "none" | "eos" | "word" | "limit", tokens_evaluated, tokens_predicted}` */
+function readLlamaCpp(value: JsonObject): JsonObject {
+  const isOver = value["stop"] === true;
+  const reason = value["stop_type"] ?? (value["stopped_limit"] === true ? "limit" : "eos");
+  const counts = { prompt_tokens: value["tokens_evaluated"], completion_tokens: value["tokens_predicted"] };
+  return {
+    model: value["model"],
+    choices: [{ index: value["index"], text: value["content"], finish_reason: isOver ? reason : undefined }],
+    usage: isOver ? counts : undefined,
+  };
+}
 
 /** Some hosts answer in the form of Chat, or (Together) in both forms at once. */
 function foldCompletion(choices: ChoiceFold, choice: JsonObject, position: number): boolean {

@@ -72,6 +72,8 @@ export function hasCallShape(
   body: unknown,
 ): boolean {
   if (!isRecord(body)) return false;
-  if (!namesModel(body) && route.pathModel === undefined && !MODEL_OPTIONAL.has(route.api)) return false;
+  const isTold = namesModel(body) || route.pathModel !== undefined || MODEL_OPTIONAL.has(route.api);
+  // llama.cpp has loaded one model, and calls the number of tokens by this name.
+  if (!isTold && typeof body["n_predict"] !== "number") return false;
   return SHAPES[route.api]?.(body) ?? false;
 }

@@ -111,8 +111,9 @@ function matchVerb(pathname: string, lastSegment: string): PathMatch | undefined
   return model === "" ? { api, operation } : { api, operation, pathModel: model };
 }
 
-/** `/v1/{account}/{gateway}/{provider}/{the provider's own path}`. */
+/** `/v1/{account}/{gateway}/{provider}/{the provider's own path}`; without a provider the body is a list of calls to try. */
 function matchCloudflareGateway(pathname: string): PathMatch | undefined {
+  if (/^\/v1\/[^/]+\/[^/]+$/.test(pathname)) return { api: "openai-chat", operation: "chat" };
   const parts = /^\/v1\/[^/]+\/[^/]+\/([^/]+)(\/.*)$/.exec(pathname);
   const name = parts?.[1];
   let rest = parts?.[2];

@@ -84,6 +84,7 @@ export const PATH_RULES: Readonly<Record<PathRulesName, readonly PathRule[]>> = 
     ...OPENAI_PATHS,
     rule("/complete", "openai-completions", "text_completion"),
     rule("/multi-vector", "openai-embeddings", "embeddings"), // Jina
+    { suffix: "", after: "/wenxinworkshop/chat/", api: "openai-chat", operation: "chat" },
   ],
   anthropic: [...OPENAI_PATHS, rule("/v1/complete", "anthropic-complete", "text_completion")],
   azure: [...OPENAI_PATHS, rule("/images/embeddings", "openai-embeddings", "embeddings"), ...COHERE_PATHS],
@@ -181,6 +182,8 @@ export const SNIFF_RULES: readonly PathRule[] = [
   ...COHERE_PATHS.filter(({ suffix }) => suffix === "/v1/chat" || suffix === "/v2/chat" || suffix.endsWith("/embed")),
   rule("/fim/completions", "openai-chat", "text_completion"),
   rule("/embed", "hf-task", "embeddings"),
+  // llama.cpp's own.
+  rule("/completion", "openai-completions", "text_completion"),
 ];
 
 /** Custom methods of Google's APIs: `…/models/{model}:{verb}`. */

@@ -280,7 +280,31 @@ describe("paths of known hosts", () => {
       "openai-chat",
       "chat",
     ],
+    ["https://gateway.ai.cloudflare.com/v1/acct/gw", "cloudflare.ai_gateway", "openai-chat", "chat"],
     ["https://oai.helicone.ai/v1/chat/completions", "helicone", "openai-chat", "chat", { upstreamProvider: "openai" }],
+    [
+      "https://groq.helicone.ai/openai/v1/responses",
+      "helicone",
+      "openai-responses",
+      "chat",
+      { upstreamProvider: "groq" },
+    ],
+    ["https://ai-gateway.helicone.ai/v1/chat/completions", "helicone", "openai-chat", "chat"],
+    [
+      "https://huggingface.co/api/inference-proxy/together/v1/chat/completions",
+      "huggingface",
+      "openai-chat",
+      "chat",
+      { upstreamProvider: "together" },
+    ],
+    [
+      "https://aip.baidubce.com/rpc/2.0/ai_custom/v1/wenxinworkshop/chat/eb-instant?access_token=x",
+      "baidu",
+      "openai-chat",
+      "chat",
+      { pathModel: "eb-instant" },
+    ],
+    ["https://api.perplexity.ai/async/chat/completions", "perplexity", "openai-chat", "chat"],
     [
       "https://x.cloud.databricks.com/serving-endpoints/my-llama/invocations",
       "databricks",
@@ -354,9 +378,24 @@ describe("paths of known hosts", () => {
     "https://api.cloudflare.com/client/v4/zones",
     "https://gateway.ai.cloudflare.com/v1/acct/gw/openai/files",
     "https://gateway.ai.cloudflare.com/v1/acct",
+    "https://huggingface.co/api/models/org/m/discussions",
     "https://ollama.com/api/pull",
   ])("%s is no inference", (url) => {
     expect(route(url)).toBeUndefined();
+  });
+
+  it.each<[url: string, headers: Record<string, string>, upstream: string | undefined]>([
+    ["https://api.portkey.ai/v1/chat/completions", { "x-portkey-provider": "mistral" }, "mistral_ai"],
+    ["https://api.portkey.ai/v1/chat/completions", { "x-portkey-provider": "@ours" }, "ours"],
+    ["https://api.portkey.ai/v1/chat/completions", {}, undefined],
+    ["https://gateway.helicone.ai/v1/chat/completions", { "helicone-target-url": "https://api.x.ai" }, "x_ai"],
+    [
+      "https://gateway.helicone.ai/v1/chat/completions",
+      { "helicone-target-url": "https://llm.example.com" },
+      undefined,
+    ],
+  ])("%s with %j is answered by %s", (url, headers, upstream) => {
+    expect(route(url, undefined, headers)?.upstreamProvider).toBe(upstream);
   });
 
   it.each<[url: string, jobId?: string, api?: Api]>([
@@ -364,6 +403,8 @@ describe("paths of known hosts", () => {
     ["https://api.openai.com/v1/responses/resp_1?stream=true", "resp_1", "openai-responses"],
     ["https://r.openai.azure.com/openai/v1/responses/resp%5F1", "resp_1", "openai-responses"],
     ["https://api.replicate.com/v1/predictions/p1", "p1", "replicate"],
+    ["https://api.perplexity.ai/async/chat/completions/job-1", "job-1", "openai-chat"],
+    ["https://api.openai.com/v1/chat/completions/chatcmpl-1"],
     ["https://api.openai.com/v1/responses/resp_1/input_items"],
     ["https://api.openai.com/v1/responses/%"],
     ["https://api.openai.com/v1/responses"],

@@ -17,6 +17,8 @@ const finishReasons: Readonly<Record<FinishReason, readonly string[]>> = {
     "endoftext", // AI21 on Bedrock
     "finish", // Titan
     "finished",
+    "normal", // Baidu
+    "word", // llama.cpp
     "succeeded", // Replicate
   ],
   length: [
@@ -29,6 +31,7 @@ const finishReasons: Readonly<Record<FinishReason, readonly string[]>> = {
     "error_limit", // Cohere v1
     "token_limit", // watsonx
     "max_length",
+    "limit", // llama.cpp
   ],
   tool_calls: ["tool_calls", "tool_call", "function_call", "tool_use", "requires_action"], // the last: Assistants
   content_filter: [
