@@ -2,7 +2,7 @@
  * Everything that turns bytes into records. Most of the product's code is behind this module: it is loaded when the
  * first call is made, not when the package is imported.
  */
-import { createKeyedHash } from "#platform";
+import { createHashKey, createKeyedHash } from "#platform";
 import { createCostCalculator } from "./enrich/cost.ts";
 import { createLinker } from "./enrich/link.ts";
 import { randomHex } from "./interceptor/id.ts";
@@ -40,7 +40,7 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
     ...(options.prices !== undefined && { prices: options.prices }),
     onError: (error) => report("prices", error),
   });
-  const hashKey = crypto.getRandomValues(new Uint8Array(32));
+  const hashKey = createHashKey();
   const linker = createLinker({ randomHex, hash: createKeyedHash(hashKey) });
   const recordCall = createRecorder({ options, cost, linker, report, onContentSampledOut });
   let host: WorkerHost | undefined;

@@ -1,4 +1,5 @@
 /** From an exchange that was read to the record that leaves: built, gated, priced, linked, sampled. */
+import { countBytes } from "#platform";
 import { buildCall, type CallFacts } from "./enrich/build-call.ts";
 import { type CostCalculator, PRICE_UNKNOWN } from "./enrich/cost.ts";
 import { readHeaderFacts } from "./enrich/headers.ts";
@@ -162,7 +163,7 @@ function toFacts(
     terminal: assembled?.response.finished === true && (assembled.streaming || !exchange.hasError),
     cancelled: exchange.isCancelled,
     context: settings.context,
-    notes: [...new Set(notes)],
+    notes: notes.length === 0 ? notes : [...new Set(notes)],
     tokenTracking: settings.tokenTracking,
     costTracking: settings.costTracking,
   };
@@ -196,7 +197,7 @@ function requestBytes({ requestBytes: counted, requestBody, requestHeaders }: Ex
   if (Number.isSafeInteger(declared) && declared > 0) return declared;
   // A string was counted in UTF-16 units on the hot path.
   return typeof requestBody === "string" && counted === requestBody.length
-    ? new TextEncoder().encode(requestBody).byteLength
+    ? countBytes(requestBody)
     : counted;
 }
 

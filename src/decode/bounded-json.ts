@@ -37,8 +37,15 @@ function limitDepth(value: unknown): boolean {
 }
 
 function collectContainers(container: object, found: object[]): void {
-  const items: readonly unknown[] = Array.isArray(container) ? container : Object.values(container);
-  for (const item of items) if (isContainer(item)) found.push(item);
+  if (Array.isArray(container)) {
+    for (const item of container as unknown[]) if (isContainer(item)) found.push(item);
+    return;
+  }
+  // No list of keys: this looks at everything that is parsed, and JSON has no inherited fields.
+  for (const key in container) {
+    const item = (container as Record<string, unknown>)[key];
+    if (isContainer(item)) found.push(item);
+  }
 }
 
 function replaceContainers(container: Record<string, unknown>): boolean {

@@ -203,7 +203,20 @@ function mediaTypeOf(contentType: string | undefined): string {
   return (end === -1 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
 }
 
+/** They come again and again. */
+const kinds = new Map<string, FramingKind | undefined>();
+const MAX_KINDS = 200;
+
 function kindOfMediaType(type: string): FramingKind | undefined {
+  const known = kinds.get(type);
+  if (known !== undefined || kinds.has(type)) return known;
+  if (kinds.size >= MAX_KINDS) kinds.clear();
+  const kind = readMediaType(type);
+  kinds.set(type, kind);
+  return kind;
+}
+
+function readMediaType(type: string): FramingKind | undefined {
   if (type === "text/event-stream") return "sse";
   if (type === "application/vnd.amazon.eventstream") return "aws-event-stream";
   if (/^application\/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines|stream\+json|json-seq)$/.test(type)) return "ndjson";

@@ -153,9 +153,23 @@ const SECRET_NAME_HINT = /auth|key|token|secret|passw|credential|header|byok/i;
 
 export type SecretKind = "value" | "container";
 
+/** Fields of APIs come again and again, and many of them count tokens. */
+const classified = new Map<string, SecretKind | undefined>();
+const MAX_CLASSIFIED = 2_000;
+
 /** Whether a field of this name holds a credential itself, or only credentials, or neither. */
 export function classifySecretName(name: string): SecretKind | undefined {
-  if (name.length > 32 || !SECRET_NAME_HINT.test(name)) return undefined;
+  if (name.length > 32) return undefined;
+  const known = classified.get(name);
+  if (known !== undefined || classified.has(name)) return known;
+  if (classified.size >= MAX_CLASSIFIED) classified.clear();
+  const kind = readSecretName(name);
+  classified.set(name, kind);
+  return kind;
+}
+
+function readSecretName(name: string): SecretKind | undefined {
+  if (!SECRET_NAME_HINT.test(name)) return undefined;
   const plain = name.replace(/[-_]/g, "").toLowerCase();
   if (secretNames.has(plain)) return "value";
   return secretContainers.has(plain) ? "container" : undefined;

@@ -176,7 +176,7 @@ function firstText(headers: Headers, names: readonly string[]): string | undefin
 
 function withoutUndefined<T extends object>(fields: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
   const result: { [Key in keyof T]?: Exclude<T[Key], undefined> } = {};
-  for (const key of Object.keys(fields) as (keyof T)[]) {
+  for (const key in fields) {
     if (fields[key] !== undefined) result[key] = fields[key] as Exclude<T[typeof key], undefined>;
   }
   return result;

@@ -83,16 +83,31 @@ export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOpt
     return found === undefined ? [] : Array.isArray(found) ? found : [found];
   }
 
-  function remove(turn: Entry, key: string): void {
-    const rest = find(key).filter((other) => other !== turn);
-    if (rest.length === 0) byKey.delete(key);
-    else byKey.set(key, rest);
+  /** In place: an app that asks the same again and again has many under one key. */
+  function put(turn: Entry, key: string): void {
+    const found = byKey.get(key);
+    if (found === undefined) byKey.set(key, turn);
+    else if (!Array.isArray(found)) byKey.set(key, [found, turn]);
+    else {
+      if (found.length >= MAX_PER_KEY) found.shift();
+      found.push(turn);
+    }
+  }
+
+  /** The oldest of all is the oldest under each of its keys, unless others have pushed it out there. */
+  function removeOldest(turn: Entry, key: string): void {
+    const found = byKey.get(key);
+    if (found === turn) byKey.delete(key);
+    else if (Array.isArray(found) && found[0] === turn) {
+      if (found.length === 1) byKey.delete(key);
+      else found.shift();
+    }
   }
 
   function evict(now: number): void {
     for (let oldest = order[first]; oldest !== undefined; oldest = order[first]) {
       if (order.length - first <= maxTurns && oldest.turn.answerTime > now - maxAgeMs) break;
-      for (const key of oldest.keys) remove(oldest.turn, key);
+      for (const key of oldest.keys) removeOldest(oldest.turn, key);
       first += 1;
     }
     if (first < maxTurns) return;
@@ -103,12 +118,10 @@ export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOpt
   return {
     add(turn, keys) {
       if (keys.length === 0) return;
-      order.push({ turn, keys: keys.slice(0, MAX_KEYS) });
-      for (const key of keys.slice(0, MAX_KEYS)) {
-        const turns = byKey.get(key);
-        if (turns === undefined) byKey.set(key, turn);
-        else byKey.set(key, [...find(key).slice(1 - MAX_PER_KEY), turn]);
-      }
+      // No key twice: it is removed as often as it was put in.
+      const own = keys.length === 1 ? keys : [...new Set(keys)].slice(0, MAX_KEYS);
+      order.push({ turn, keys: own });
+      for (const key of own) put(turn, key);
       evict(turn.answerTime);
     },
     find,

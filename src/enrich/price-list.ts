@@ -1,5 +1,6 @@
 /** Cost by the price list of `@pydantic/genai-prices`. */
 import type { Cost, LlmCall, Usage } from "../types.ts";
+import { type Sums, sumPlainPrices } from "./price-plain.ts";
 import { cacheWritesOf, roundUsd, toPriceUsage } from "./price-usage.ts";
 
 /** The version that `package.json` pins: the package does not export its own. */
@@ -26,8 +27,16 @@ export function findPriceProvider(list: PriceList, providerId: string, model: st
 /** @param provider - of one model, from `findPriceProvider` */
 export function priceByModel(list: PriceList, provider: PriceProvider, call: LlmCall): Cost | undefined {
   const model = provider.models[0];
+  if (model === undefined || isDearerHere(model, call.request.host)) return undefined;
+  const sums = Array.isArray(model.prices) ? undefined : sumPlainPrices(model.prices, call.usage);
+  if (sums === undefined) return priceByCalculator(list, provider, call);
+  return toCost(call.usage, sums, model.prices as ModelPrice);
+}
+
+/** The price list's own way. */
+export function priceByCalculator(list: PriceList, provider: PriceProvider, call: LlmCall): Cost | undefined {
+  const model = provider.models[0];
   if (model === undefined) return undefined;
-  if (isDearerHere(model, call.request.host)) return undefined;
   const usage = toPriceUsage(call.usage);
   try {
     const result = list.calcPrice(usage, model.id, {
@@ -35,18 +44,22 @@ export function priceByModel(list: PriceList, provider: PriceProvider, call: Llm
       timestamp: new Date(call.timing.startedAt),
     });
     if (result === null || !isCovered(result.model_price, usage, provider.id, model.id)) return undefined;
-    return {
-      totalUsd: roundUsd(result.total_price),
-      ...(call.usage.inputTokens !== undefined && { inputUsd: roundUsd(result.input_price) }),
-      ...(call.usage.outputTokens !== undefined && { outputUsd: roundUsd(result.output_price) }),
-      ...priceCache(call.usage, result.model_price),
-      source: "computed",
-      pricesVersion: PRICES_VERSION,
-    };
+    return toCost(call.usage, result, result.model_price);
   } catch {
     // The counts contradict each other (more cached than sent), or the list lacks a price that they would need.
     return undefined;
   }
+}
+
+function toCost(usage: Usage, sums: Sums, prices: ModelPrice): Cost {
+  return {
+    totalUsd: roundUsd(sums.total_price),
+    ...(usage.inputTokens !== undefined && { inputUsd: roundUsd(sums.input_price) }),
+    ...(usage.outputTokens !== undefined && { outputUsd: roundUsd(sums.output_price) }),
+    ...priceCache(usage, prices),
+    source: "computed",
+    pricesVersion: PRICES_VERSION,
+  };
 }
 
 /** Vertex charges a premium for some models outside its global endpoint, which the list says in words only. */

@@ -1,7 +1,7 @@
 /** Which list of prices a call is billed by: our provider ids → those of `@pydantic/genai-prices`. */
 import type { LlmCall } from "../types.ts";
 
-const priceProviders: Readonly<Record<string, string>> = {
+export const priceProviders: Readonly<Record<string, string>> = {
   anthropic: "anthropic",
   arcee: "arcee",
   avian: "avian",

@@ -194,7 +194,7 @@ function judgeContent(content: Capture["content"], gate: Gate): Capture["content
   const { report } = gate;
   if (content === "metadata" || !(gate.allows("input") || gate.allows("output"))) return "metadata";
   if (content === "redacted" || report.redacted || !gate.allows("either")) return "redacted";
-  return content === "truncated" || Object.values(report.cut).includes(true) ? "truncated" : "full";
+  return content === "truncated" || report.cut.input || report.cut.output || report.cut.either ? "truncated" : "full";
 }
 
 /** Notes are words of our own; anything longer came from the wire. */

@@ -6,14 +6,32 @@ export type Rule<Value> = (value: Value, gate: Gate, place: Place) => Value | un
 
 export type Rules<T> = { readonly [Key in keyof Required<T>]: Rule<Required<T>[Key]> };
 
+interface FieldRule {
+  readonly field: string;
+  readonly rule: Rule<unknown>;
+}
+
+/** Tables as lists: what an app may have added to the prototype of all objects is not in them. */
+const lists = new WeakMap<object, readonly FieldRule[]>();
+
+function listRules(rules: object): readonly FieldRule[] {
+  let list = lists.get(rules);
+  if (list === undefined) {
+    list = Object.entries(rules).map(([field, rule]) => ({ field, rule: rule as Rule<unknown> }));
+    lists.set(rules, list);
+  }
+  return list;
+}
+
 /** A new object of what the rules let pass. Fields are looked at in the order of the table. */
 export function applyRules<T extends object>(source: T, rules: Rules<T>, gate: Gate, place: Place): T {
-  const result: Partial<T> = {};
-  for (const key in rules) {
-    const value = source[key];
+  const from = source as Record<string, unknown>;
+  const result: Record<string, unknown> = {};
+  for (const { field, rule } of listRules(rules)) {
+    const value = from[field];
     if (value === undefined || value === null) continue;
-    const kept = rules[key](value, gate, place);
-    if (kept !== undefined) result[key] = kept;
+    const kept = rule(value, gate, place);
+    if (kept !== undefined) result[field] = kept;
   }
   return result as T;
 }
@@ -58,7 +76,9 @@ export function keepNumbersByName<Value>(rule: (value: Value, gate: Gate, place:
   return (entries: Record<string, Value>, gate: Gate, place: Place): Record<string, Value> | undefined => {
     const kept: Record<string, Value> = {};
     let any = false;
-    for (const [name, value] of Object.entries(entries)) {
+    for (const name in entries) {
+      const value = entries[name] as Value;
+      if (!Object.hasOwn(entries, name)) continue;
       if (!/^[A-Za-z][\w.-]{0,63}$/.test(name)) continue;
       const entry = rule(value, gate, place);
       if (entry === undefined) continue;

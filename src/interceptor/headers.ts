@@ -25,10 +25,11 @@ function isHeadersLike(headers: object): headers is HeadersLike & Iterable<Pair>
   );
 }
 
+/** `x-l`, in upper or lower case: SDKs have many names that begin with `x-`. */
 function isOverrideName(name: unknown): boolean {
   if (typeof name !== "string" || name.length < PREFIX.length) return false;
-  const first = name.charCodeAt(0);
-  return (first === 0x78 || first === 0x58) && name.slice(0, PREFIX.length).toLowerCase() === PREFIX;
+  if ((name.charCodeAt(2) | 0x20) !== 0x6c || (name.charCodeAt(0) | 0x20) !== 0x78) return false;
+  return name.slice(0, PREFIX.length).toLowerCase() === PREFIX;
 }
 
 /** Whether any field is ours. On the path of every request, so without an allocation for the usual forms. */
@@ -207,7 +208,9 @@ function visitHeaders(headers: unknown, visit: (name: string, value: unknown) =>
   } else if (Symbol.iterator in headers) {
     for (const pair of headers as Iterable<unknown>) if (Array.isArray(pair)) visit(toText(pair[0]), pair[1]);
   } else {
-    for (const name of Object.keys(headers)) visit(name, (headers as Record<string, unknown>)[name]);
+    for (const name in headers) {
+      if (Object.hasOwn(headers, name)) visit(name, (headers as Record<string, unknown>)[name]);
+    }
   }
 }
 

@@ -225,8 +225,9 @@ export function createAssembly(options: AssemblyOptions): Assembly {
         request: readRequest(),
         response,
         streaming,
-        notes: [...new Set([...notes, ...response.notes])],
-        responseTruncated: response.contentTruncated === true || [...notes].some((note) => TRUNCATION_NOTES.has(note)),
+        notes: notes.size === 0 && response.notes.length === 0 ? [] : [...new Set([...notes, ...response.notes])],
+        responseTruncated:
+          response.contentTruncated === true || (notes.size > 0 && [...notes].some((note) => TRUNCATION_NOTES.has(note))),
       };
       if (streaming && assembly.firstTokenMs !== undefined) result.firstTokenMs = assembly.firstTokenMs;
       return result;

@@ -50,7 +50,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   let queue: TapRecord[] = [];
   /** Bytes of `queue` and `batch`. */
   let bytes = 0;
-  const sizes = new WeakMap<TapRecord, number>();
+  const sizes = new Map<TapRecord, number>();
+  let isPumpDue = false;
   let batch: readonly TapRecord[] = [];
   let writing: Promise<void> | undefined;
   let isAccepted = false;
@@ -70,7 +71,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     queue.push(admit(record));
     // With a timer set, the sink has asked to wait.
-    if (timer === undefined && writing === undefined) pump();
+    if (timer !== undefined || writing !== undefined || isPumpDue) return;
+    // With all that this slice of the pipeline gives: to write one is as dear as to write a hundred.
+    isPumpDue = true;
+    queueMicrotask(() => {
+      isPumpDue = false;
+      if (timer === undefined) pump();
+    });
   }
 
   function countUnsafe(): number {
@@ -248,6 +255,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       queue = [];
       batch = [];
       bytes = 0;
+      sizes.clear();
     } catch (error) {
       onError(error, "sink_failed");
     }

@@ -61,7 +61,7 @@ export function createQueue(options: QueueOptions): Queue {
   /** Jobs that wait for something. */
   const waiting = new Map<Job, Promise<void>>();
   /** Exchanges with something new, oldest first. */
-  let dirty: Exchange[] = [];
+  let dirty: (Exchange | undefined)[] = [];
   /** Of `dirty`, those whose turn is over. */
   let first = 0;
   let timer: Timer | undefined;
@@ -91,6 +91,8 @@ export function createQueue(options: QueueOptions): Queue {
     const end = dirty.length;
     while (first < end) {
       const exchange = dirty[first];
+      // What is done must not wait for the rest to be forgotten.
+      dirty[first] = undefined;
       first += 1;
       if (exchange !== undefined) advance(exchange);
       if (isTimeUp()) break;
@@ -107,7 +109,7 @@ export function createQueue(options: QueueOptions): Queue {
     if (dirty.length === 0) return;
     if (makeJob === undefined) {
       // What reading needs is still loading; what comes meanwhile is bounded like everything else.
-      for (const exchange of dirty) keepWithinBounds(exchange);
+      for (const exchange of dirty) if (exchange !== undefined) keepWithinBounds(exchange);
       timer = setTimer(run, WAIT_MS);
       return;
     }

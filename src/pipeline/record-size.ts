@@ -37,7 +37,7 @@ function sizeOf(value: unknown): number {
     else if (typeof item !== "object" || item === null) size += 8;
     else {
       size += 16;
-      for (const key of Object.keys(item)) open.push((item as Record<string, unknown>)[key]);
+      for (const key in item) open.push((item as Record<string, unknown>)[key]);
     }
   }
   return size;

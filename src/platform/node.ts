@@ -9,6 +9,7 @@ import type { Decompressor, FlowStore, MediaDigest, Timer } from "./platform.ts"
 export { releaseSockets } from "./background.ts";
 export { decompressSync } from "./decompress-sync.ts";
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer, WorkerLink, WorkerListener } from "./platform.ts";
+export { createHashKey, createKeyedHash } from "./keyed-hash.ts";
 export { onProcessEnd } from "./process-end.ts";
 export { armSignals, onSignal } from "./signals.ts";
 export { receiveTasks, startWorker } from "./worker.ts";
@@ -124,9 +125,9 @@ export function digestMedia(base64: string): MediaDigest {
   return { bytes: bytes.byteLength, sha256: builtIn("node:crypto").createHash("sha256").update(bytes).digest("hex") };
 }
 
-/** HMAC with SHA-256. */
-export function createKeyedHash(key: Uint8Array): (text: string) => string {
-  return (text) => builtIn("node:crypto").createHmac("sha256", key).update(text).digest("base64url");
+/** Bytes of a text as UTF-8. */
+export function countBytes(text: string): number {
+  return Buffer.byteLength(text);
 }
 
 /**

@@ -84,6 +84,15 @@ export function digestMedia(base64: string): MediaDigest {
   return { bytes: Math.max(0, Math.floor((base64.length * 3) / 4) - padding), sha256: "" };
 }
 
+/** Bytes of a text as UTF-8. */
+export function countBytes(text: string): number {
+  return new TextEncoder().encode(text).byteLength;
+}
+
+export function createHashKey(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(64));
+}
+
 /** HMAC with SHA-256. */
 export function createKeyedHash(key: Uint8Array): (text: string) => string {
   return createHmac(key);

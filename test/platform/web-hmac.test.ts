@@ -1,6 +1,6 @@
 import { createHmac as createNodeHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { createKeyedHash } from "../../src/platform/node.ts";
+import { createHashKey, createKeyedHash } from "../../src/platform/node.ts";
 import { createHmac } from "../../src/platform/web-hmac.ts";
 import { createKeyedHash as createWebHash } from "../../src/platform/web.ts";
 
@@ -14,6 +14,19 @@ describe("the web platform's HMAC", () => {
     }
     const long = "x".repeat(100_000);
     expect(hash(long)).toBe(createNodeHmac("sha256", key).update(long).digest("hex"));
+  });
+});
+
+describe("Node's keyed hash", () => {
+  it.each([
+    ["a key of ours", createHashKey()],
+    ["any key", new Uint8Array(32).fill(200)],
+    ["a key longer than a block", new Uint8Array(100).fill(7)],
+  ])("is an HMAC with %s", (_name, key) => {
+    const hash = createKeyedHash(key);
+    for (const text of ["", "a", "é🚀\ud800", "x".repeat(10_000)]) {
+      expect(hash(text)).toBe(createNodeHmac("sha256", key).update(text).digest("base64url"));
+    }
   });
 });
 

@@ -71,10 +71,11 @@ interface ChoiceState {
   finishReason: string | undefined;
   parts: PartState[];
   openText: TextState | undefined;
-  toolsByIndex: Map<unknown, ToolCallState>;
-  toolsById: Map<string, ToolCallState>;
+  /** Made when they are needed: most answers are text. */
+  toolsByIndex: Map<unknown, ToolCallState> | undefined;
+  toolsById: Map<string, ToolCallState> | undefined;
   lastTool: ToolCallState | undefined;
-  media: Map<string, MediaState>;
+  media: Map<string, MediaState> | undefined;
 }
 
 /** @param options.contentLimit - characters of content that all choices together may keep */
@@ -101,10 +102,10 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
       finishReason: undefined,
       parts: [],
       openText: undefined,
-      toolsByIndex: new Map(),
-      toolsById: new Map(),
+      toolsByIndex: undefined,
+      toolsById: undefined,
       lastTool: undefined,
-      media: new Map(),
+      media: undefined,
     };
     choices.set(key, choice);
     return choice;
@@ -158,8 +159,8 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
 
       const key = asIndex(delta.index) ?? delta.index ?? undefined;
       let call: ToolCallState | undefined;
-      if (key !== undefined) call = choice.toolsByIndex.get(key);
-      else call = id === undefined ? choice.lastTool : choice.toolsById.get(id);
+      if (key !== undefined) call = choice.toolsByIndex?.get(key);
+      else call = id === undefined ? choice.lastTool : choice.toolsById?.get(id);
       if (
         call === undefined ||
         startsNewCall(call, { id, name, text, value, indexed: key !== undefined, begins: delta.begins })
@@ -176,12 +177,12 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
           closed: false,
         };
         if (!push(choice, call)) return true;
-        if (key !== undefined) choice.toolsByIndex.set(key, call);
+        if (key !== undefined) (choice.toolsByIndex ??= new Map()).set(key, call);
       }
       choice.lastTool = call;
       if (id !== undefined && call.id === undefined) {
         call.id = id;
-        choice.toolsById.set(id, call);
+        (choice.toolsById ??= new Map()).set(id, call);
       }
       if (name !== undefined) call.name = name;
       if (value !== undefined) {
@@ -203,11 +204,11 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
       if (data === "" && transcript === "") return false;
       const choice = open(index);
       if (choice === undefined) return true;
-      let part = choice.media.get(key);
+      let part = choice.media?.get(key);
       if (part === undefined) {
         part = { part: "media", modality: delta.modality, mimeType: delta.mimeType, data: "", transcript: "" };
         if (!push(choice, part)) return true;
-        choice.media.set(key, part);
+        (choice.media ??= new Map()).set(key, part);
       }
       part.transcript += budget.takeText(transcript);
       part.data += budget.takeText(data);

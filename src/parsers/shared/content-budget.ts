@@ -68,7 +68,8 @@ export function measureJson(value: unknown, limit: number): number | undefined {
       if (Array.isArray(item)) {
         for (const entry of item) if ((size += measureEntry(entry, next)) > limit) return undefined;
       } else {
-        for (const [key, entry] of Object.entries(item as object)) {
+        for (const key in item as object) {
+          const entry = (item as Record<string, unknown>)[key];
           if ((size += key.length + 4 + measureEntry(entry, next)) > limit) return undefined;
         }
       }

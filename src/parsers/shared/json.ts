@@ -62,8 +62,8 @@ export function readArguments(value: unknown): unknown {
 /** Copies `source` without the named keys and without `undefined` and `null`: what is left of a request are parameters. */
 export function omitKeys(source: JsonObject, keys: ReadonlySet<string>): JsonObject {
   const rest: JsonObject = {};
-  for (const key of Object.keys(source)) {
-    if (keys.has(key) || key === "__proto__") continue;
+  for (const key in source) {
+    if (keys.has(key) || key === "__proto__" || !Object.hasOwn(source, key)) continue;
     const value = source[key];
     if (value !== undefined && value !== null) rest[key] = value;
   }
@@ -73,7 +73,7 @@ export function omitKeys(source: JsonObject, keys: ReadonlySet<string>): JsonObj
 /** An object of the entries that have a value: `exactOptionalPropertyTypes` without a line of `if` for each field. */
 export function compact<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
   const result: Partial<T> = {};
-  for (const key of Object.keys(fields) as (keyof T)[]) {
+  for (const key in fields) {
     if (fields[key] !== undefined) result[key] = fields[key];
   }
   return result as T;

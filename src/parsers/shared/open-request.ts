@@ -9,6 +9,15 @@ import { readContent } from "./openai-messages.ts";
 /** These have a place of their own in every request. */
 const common: ReadonlySet<string> = new Set(["model", "stream"]);
 
+/** Both sets as one, made once for each parser. */
+const joined = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>();
+
+function withCommon(contentFields: ReadonlySet<string>): ReadonlySet<string> {
+  let both = joined.get(contentFields);
+  if (both === undefined) joined.set(contentFields, (both = new Set([...common, ...contentFields])));
+  return both;
+}
+
 /**
  * @param contentFields - the fields that hold content; all others are parameters
  * @returns the request so far, and the body's fields
@@ -18,7 +27,7 @@ export function openRequest(
   contentFields: ReadonlySet<string>,
 ): { request: ParsedRequest; fields: JsonObject } {
   const fields = asObject(body) ?? {};
-  const request: ParsedRequest = { parameters: omitKeys(fields, new Set([...common, ...contentFields])) };
+  const request: ParsedRequest = { parameters: omitKeys(fields, withCommon(contentFields)) };
   const model = asLabel(fields["model"]) ?? route.pathModel;
   if (model !== undefined) request.model = model;
   const upstream = findUpstreamOfModel(route.provider, model);

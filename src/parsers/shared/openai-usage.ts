@@ -137,15 +137,18 @@ function includeReasoning({ input, output, reasoning, total, provider }: OutputC
 }
 
 function readServerToolUses(usage: JsonObject): Record<string, number> | undefined {
-  const uses = new Map<string, number>();
+  let uses: Map<string, number> | undefined;
   for (const field of serverToolFields) {
-    for (const [name, value] of Object.entries(asObject(usage[field]) ?? {})) {
+    const counts = asObject(usage[field]);
+    if (counts === undefined) continue;
+    uses ??= new Map();
+    for (const [name, value] of Object.entries(counts)) {
       const count = asCount(value);
       if (count === undefined || count === 0 || name === "__proto__" || uses.size >= 64) continue;
       if (!toolTotals.has(name)) uses.set(name.replace(/_(requests|calls)$/, ""), count);
     }
   }
-  return uses.size === 0 ? undefined : Object.fromEntries(uses);
+  return uses === undefined || uses.size === 0 ? undefined : Object.fromEntries(uses);
 }
 
 function firstObject(source: JsonObject, keys: readonly string[]): JsonObject {
@@ -153,5 +156,7 @@ function firstObject(source: JsonObject, keys: readonly string[]): JsonObject {
     const value = asObject(source[key]);
     if (value !== undefined) return value;
   }
-  return {};
+  return NOTHING;
 }
+
+const NOTHING: JsonObject = Object.freeze({});

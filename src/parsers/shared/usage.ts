@@ -23,15 +23,16 @@ export type UsageCounts = { [K in CountKey]?: Usage[K] | undefined };
  * @returns `undefined` when no count is known
  */
 export function createUsage(counts: UsageCounts, raw: unknown): Usage | undefined {
-  const known: Partial<Record<CountKey, unknown>> = {};
+  const usage: Usage = { source: "reported", complete: true };
+  const known = usage as unknown as Record<string, unknown>;
   let any = false;
-  for (const key of Object.keys(counts) as CountKey[]) {
-    if (counts[key] === undefined) continue;
-    known[key] = counts[key];
+  for (const key in counts) {
+    const count = counts[key as CountKey];
+    if (count === undefined) continue;
+    known[key] = count;
     any = true;
   }
   if (!any) return undefined;
-  const usage: Usage = { source: "reported", complete: true, ...(known as Partial<Usage>) };
   const { inputTokens, outputTokens } = usage;
   if (inputTokens !== undefined && outputTokens !== undefined) {
     const sum = inputTokens + outputTokens;
