@@ -2,30 +2,29 @@
 
 /** Random bytes are drawn for many ids at once: one call of the system costs more than an id. */
 const POOL_SIZE = 1024;
-let pool: Uint8Array<ArrayBuffer> | undefined;
-let poolUsed = POOL_SIZE;
+/** As hex digits in one flat text: ids that are put together digit by digit are trees of twenty strings each. */
+let pool = "";
+let poolUsed = 0;
 
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
-function randomByte(): number {
-  if (poolUsed >= POOL_SIZE) {
-    pool ??= new Uint8Array(POOL_SIZE);
-    crypto.getRandomValues(pool);
-    poolUsed = 0;
-  }
-  return pool?.[poolUsed++] ?? 0;
+function fillPool(): void {
+  const bytes = crypto.getRandomValues(new Uint8Array(POOL_SIZE));
+  const digits: string[] = [];
+  for (const byte of bytes) digits.push(HEX[byte] ?? "00");
+  pool = digits.join("");
+  poolUsed = 0;
 }
 
-function hex(byte: number): string {
-  return HEX[byte & 0xff] ?? "00";
-}
-
-/** @param digits How many lower-case hex digits, an even number. */
+/** @param digits How many lower-case hex digits, up to 2,048. */
 export function randomHex(digits: number): string {
-  let text = "";
-  for (let count = 0; count < digits; count += 2) text += hex(randomByte());
-  return text;
+  if (poolUsed + digits > pool.length) fillPool();
+  poolUsed += digits;
+  return pool.slice(poolUsed - digits, poolUsed);
 }
+
+/** The first digit of the variant: two bits are given. */
+const VARIANTS = "89ab";
 
 /**
  * @param epochMs The time that the id sorts by.
@@ -33,7 +32,7 @@ export function randomHex(digits: number): string {
  */
 export function createId(epochMs: number): string {
   const time = Math.floor(epochMs).toString(16).padStart(12, "0").slice(-12);
-  const version = hex(0x70 | (randomByte() & 0x0f)) + hex(randomByte());
-  const variant = hex(0x80 | (randomByte() & 0x3f)) + hex(randomByte());
-  return `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}-${randomHex(12)}`;
+  const random = randomHex(19);
+  const variant = VARIANTS[Number.parseInt(random[3] ?? "0", 16) & 3] ?? "8";
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-${variant}${random.slice(4, 7)}-${random.slice(7)}`;
 }

@@ -39,6 +39,12 @@ export interface Delivery {
   countUnsafe(): number;
 }
 
+/** A record and the bytes that were counted for it. No map of sizes: one that grows and shrinks keeps what was in it. */
+interface Waiting {
+  record: TapRecord;
+  size: number;
+}
+
 const BATCH_SIZE = 200;
 const FIRST_BACK_OFF_MS = 250;
 const LONGEST_BACK_OFF_MS = 30_000;
@@ -47,12 +53,11 @@ const WRITE_TIMEOUT_MS = 60_000;
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { sink, maxRecords, maxBytes = Number.POSITIVE_INFINITY, strip, runInBackground, onError } = options;
-  let queue: TapRecord[] = [];
-  /** Bytes of `queue` and `batch`. */
+  let queue: Waiting[] = [];
+  let batch: readonly Waiting[] = [];
+  /** Of `queue` and `batch`. */
   let bytes = 0;
-  const sizes = new Map<TapRecord, number>();
   let isPumpDue = false;
-  let batch: readonly TapRecord[] = [];
   let writing: Promise<void> | undefined;
   let isAccepted = false;
   let isHeld = false;
@@ -61,7 +66,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   let failures = 0;
   /** Records that were pending once and are not any more. */
   let settled = 0;
-  const parked = createParked(unpark);
+  const parked = createParked<Waiting>(unpark);
   const counts = { delivered: 0, dropped: 0, unknown: 0 };
 
   function push(record: TapRecord): void {
@@ -90,8 +95,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (timer === undefined) pump();
   }
 
-  function admit(record: TapRecord): TapRecord {
-    if (maxBytes === Number.POSITIVE_INFINITY) return record;
+  function admit(record: TapRecord): Waiting {
+    if (maxBytes === Number.POSITIVE_INFINITY) return { record, size: 0 };
     let kept = record;
     let size = estimateSize(record);
     if (bytes + size > maxBytes && strip !== undefined) {
@@ -99,14 +104,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       size = estimateSize(kept);
       options.onContentDropped?.();
     }
-    sizes.set(kept, size);
     bytes += size;
-    return kept;
-  }
-
-  function release(record: TapRecord): void {
-    bytes -= sizes.get(record) ?? 0;
-    sizes.delete(record);
+    return { record: kept, size };
   }
 
   function pump(): void {
@@ -122,13 +121,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     });
   }
 
-  async function write(records: readonly TapRecord[]): Promise<void> {
-    const result = await attempt(records);
+  async function write(given: readonly Waiting[]): Promise<void> {
+    const result = await attempt(given.map(({ record }) => record));
     isAccepted = true;
     batch = [];
-    const again: TapRecord[] = [];
-    for (const [index, record] of records.entries()) {
-      count(result.results[index] ?? "unknown", record, again);
+    const again: Waiting[] = [];
+    for (const [index, waiting] of given.entries()) {
+      count(result.results[index] ?? "unknown", waiting, again);
     }
     if (again.length === 0) {
       failures = 0;
@@ -140,13 +139,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return;
     }
     queue = [...again, ...queue];
-    failures = again.length === records.length ? failures + 1 : 0;
+    failures = again.length === given.length ? failures + 1 : 0;
     timer = setTimer(pump, Math.max(result.retryAfterMs ?? 0, backOff(failures)));
   }
 
-  function count(result: DeliveryResult, record: TapRecord, again: TapRecord[]): void {
+  function count(result: DeliveryResult, waiting: Waiting, again: Waiting[]): void {
     if (result !== "retry") {
-      release(record);
+      bytes -= waiting.size;
       settled += 1;
     }
     switch (result) {
@@ -154,11 +153,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         counts.delivered += 1;
         break;
       case "retry":
-        again.push(record);
+        again.push(waiting);
         break;
       case "rejected":
         counts.dropped += 1;
-        onError(new Error(`${sink.name} refused the record ${record.id}`), "sink_rejected");
+        onError(new Error(`${sink.name} refused the record ${waiting.record.id}`), "sink_rejected");
         break;
       case "stored":
         // The sink counts what becomes of it; one that doesn't can't tell.
@@ -249,13 +248,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     // A sink that stores may have something of its own to write down.
     if (rest.length === 0 && sink.report === undefined) return;
     try {
-      sink.writeSync(rest);
+      sink.writeSync(rest.map(({ record }) => record));
       if (sink.report === undefined) counts.delivered += rest.length;
       settled += rest.length;
       queue = [];
       batch = [];
       bytes = 0;
-      sizes.clear();
     } catch (error) {
       onError(error, "sink_failed");
     }

@@ -165,9 +165,11 @@ export function createQueue(options: QueueOptions): Queue {
     );
   }
 
-  function remove({ exchange, held }: Entry): boolean {
-    bytes -= held;
-    return entries.delete(exchange);
+  function remove(entry: Entry): boolean {
+    bytes -= entry.held;
+    // A map that has grown and shrunk leaves tables behind: what they name must not keep all that was read of it.
+    entry.job = undefined;
+    return entries.delete(entry.exchange);
   }
 
   function finish(entry: Entry, job: Job): void {
