@@ -196,9 +196,7 @@ function requestBytes({ requestBytes: counted, requestBody, requestHeaders }: Ex
   const declared = Number(requestHeaders["content-length"]);
   if (Number.isSafeInteger(declared) && declared > 0) return declared;
   // A string was counted in UTF-16 units on the hot path.
-  return typeof requestBody === "string" && counted === requestBody.length
-    ? countBytes(requestBody)
-    : counted;
+  return typeof requestBody === "string" && counted === requestBody.length ? countBytes(requestBody) : counted;
 }
 
 const LONGEST_CUT_MARK = 64;

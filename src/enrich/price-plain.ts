@@ -65,7 +65,12 @@ function readCounts(usage: Usage): Counts | undefined {
   if ((usage.inputAudioTokens ?? 0) > 0 || (usage.outputAudioTokens ?? 0) > 0) return undefined;
   if ((usage.inputImageTokens ?? 0) > 0 || (usage.outputImageTokens ?? 0) > 0) return undefined;
   for (const name in usage.serverToolUses) if ((usage.serverToolUses[name] ?? 0) > 0) return undefined;
-  const counts = { input: inputTokens, output: outputTokens, cacheRead: cacheReadTokens, cacheWrite: cacheWritesOf(usage) };
+  const counts = {
+    input: inputTokens,
+    output: outputTokens,
+    cacheRead: cacheReadTokens,
+    cacheWrite: cacheWritesOf(usage),
+  };
   return isCount(counts.input) && isCount(counts.output) && isCount(counts.cacheRead) && isCount(counts.cacheWrite)
     ? counts
     : undefined;

@@ -145,12 +145,13 @@ function planCall(
   input: RequestInfo | URL,
   init: RequestInit | undefined,
 ): PlannedCall | undefined {
-  const line = readRequestLine(input, init);
-  if (line === undefined) return undefined;
-  const isOurs = hasOverrides(line.headers);
+  const target = readTarget(input);
+  if (target === undefined) return undefined;
+  const isOurs = hasOverrides(init?.headers ?? target.request?.headers);
   // After `close()` the headers that are ours still must not leave.
-  const interest = observer.isClosed ? undefined : observer.findInterest(line.origin, sniffs);
+  const interest = observer.isClosed ? undefined : observer.findInterest(target.origin, sniffs);
   if (interest === undefined && !isOurs) return undefined;
+  const line = readRequestLine(target, init);
   const plan: PlannedCall = { input, init, exchange: undefined, flow: undefined, state: undefined };
   let overrides: CallMarker["overrides"];
   if (isOurs) {
@@ -311,8 +312,18 @@ function withInit(init: RequestInit | undefined, changes: RequestInit): RequestI
   });
 }
 
+/** Whom a call is for: all that is read of one that is none of our business. */
+interface Target {
+  url: string;
+  /** Where the origin ends in it. */
+  originEnd: number;
+  origin: string;
+  /** A Request object, when it was given one. */
+  request: Request | undefined;
+}
+
 /** `undefined` for what fetch itself will refuse or what is not HTTP. */
-function readRequestLine(input: unknown, init: RequestInit | undefined): RequestLine | undefined {
+function readTarget(input: unknown): Target | undefined {
   let url: string;
   let request: Request | undefined;
   if (typeof input === "string") url = input;
@@ -329,10 +340,14 @@ function readRequestLine(input: unknown, init: RequestInit | undefined): Request
     // `/`, `?`, `#`
     if (code === 47 || code === 63 || code === 35) break;
   }
-  const hash = url.indexOf("#", end);
-  const rest = hash === -1 ? url.slice(end) : url.slice(end, hash);
+  return { url, originEnd: end, origin: url.slice(0, end).trimStart(), request };
+}
+
+function readRequestLine({ url, originEnd, origin, request }: Target, init: RequestInit | undefined): RequestLine {
+  const hash = url.indexOf("#", originEnd);
+  const rest = hash === -1 ? url.slice(originEnd) : url.slice(originEnd, hash);
   return {
-    origin: url.slice(0, end).trimStart(),
+    origin,
     path: rest === "" || rest.charCodeAt(0) === 63 ? `/${rest}` : rest,
     method: init?.method ?? request?.method ?? "GET",
     headers: init?.headers ?? request?.headers,

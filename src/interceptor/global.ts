@@ -2,7 +2,7 @@
 import type { RunContext } from "../types.ts";
 import { type Dispatch, tapDispatch } from "./dispatcher.ts";
 import { createTappedFetch, type Fetch } from "./fetch.ts";
-import { type Dispatcher, hookDispatcher, listGlobalDispatchers } from "./hook-dispatcher.ts";
+import { type Dispatcher, hookDispatcher, listGlobalDispatchers, watchGlobalDispatchers } from "./hook-dispatcher.ts";
 import { changeInstalls } from "./installs.ts";
 import type { Observer } from "./observer.ts";
 
@@ -16,6 +16,7 @@ export interface InstallOptions {
 /** @returns takes everything off again; safe to call more than once and in any order with other installs */
 export function installHooks({ observer, sniffs, bound, hookGlobalDispatchers }: InstallOptions): () => void {
   const hooks = new Map<Dispatcher, () => void>();
+  const haveChanged = watchGlobalDispatchers();
   let isInstalled = true;
   const wrap = (dispatch: Dispatch): Dispatch => tapDispatch(dispatch, { observer, sniffs, bound });
 
@@ -45,7 +46,7 @@ export function installHooks({ observer, sniffs, bound, hookGlobalDispatchers }:
     });
     return (...given) => {
       if (!isInstalled) return Reflect.apply(original, globalThis, given);
-      hookDispatchers();
+      if (haveChanged()) hookDispatchers();
       return tapped(...given);
     };
   });

@@ -30,6 +30,21 @@ export function listGlobalDispatchers(): Dispatcher[] {
   return [...new Set(found)];
 }
 
+/** @returns tells whether the global dispatchers are others than when it was last asked. On the path of every fetch. */
+export function watchGlobalDispatchers(): () => boolean {
+  const globals = globalThis as Record<symbol, unknown>;
+  const [first, second] = GLOBAL_DISPATCHERS;
+  // No dispatcher is either of these.
+  let lastFirst: unknown = first;
+  let lastSecond: unknown = second;
+  return () => {
+    if (globals[first] === lastFirst && globals[second] === lastSecond) return false;
+    lastFirst = globals[first];
+    lastSecond = globals[second];
+    return true;
+  };
+}
+
 /** What the built-in fetch will use when it is given nothing. */
 export function findGlobalDispatcher(): Dispatcher | undefined {
   const [first, second] = GLOBAL_DISPATCHERS;

@@ -227,7 +227,8 @@ export function createAssembly(options: AssemblyOptions): Assembly {
         streaming,
         notes: notes.size === 0 && response.notes.length === 0 ? [] : [...new Set([...notes, ...response.notes])],
         responseTruncated:
-          response.contentTruncated === true || (notes.size > 0 && [...notes].some((note) => TRUNCATION_NOTES.has(note))),
+          response.contentTruncated === true ||
+          (notes.size > 0 && [...notes].some((note) => TRUNCATION_NOTES.has(note))),
       };
       if (streaming && assembly.firstTokenMs !== undefined) result.firstTokenMs = assembly.firstTokenMs;
       return result;
