@@ -34,7 +34,7 @@ describe("prices that are summed up here", () => {
     let plain = 0;
     let models = 0;
     for (const providerId of new Set(Object.values(priceProviders))) {
-      const provider = list.findProvider({ providerId }) as PriceProvider | undefined;
+      const provider = list.findProvider({ providerId });
       for (const model of provider?.models ?? []) {
         models += 1;
         const one = { ...(provider as PriceProvider), models: [{ ...model, match: { equals: model.id } }] };
