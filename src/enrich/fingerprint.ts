@@ -21,6 +21,8 @@ export interface ConversationPrint {
   newFrom: number;
   /** How many messages from there on hold words of a user. */
   userMessages: number;
+  /** Of the messages from there on: two that go on from one answer in the same words can't be told apart. */
+  added: string;
   /** Results of tools in them, in order. */
   results: ToolResultPrint[];
   /** One for each choice. */
@@ -59,13 +61,16 @@ export function printConversation(
   const turns: TurnPrint[] = [];
   let tail = `system ${describeParts(system, hash)}`;
   let segment = "";
+  let described: string[] = [];
   /** What an answer goes on from. */
   let begun: readonly Part[] = [];
   let newFrom = 0;
   for (let index = 0; index < messages.length;) {
     const end = endOfTurn(messages, index);
     if (end === index) {
-      segment += describeMessage(messages[index] as Message, hash);
+      const message = describeMessage(messages[index] as Message, hash);
+      segment += message;
+      described.push(message);
       index += 1;
       continue;
     }
@@ -81,6 +86,7 @@ export function printConversation(
       newFrom = end;
       tail = key;
       segment = "";
+      described = [];
     }
     index = end;
   }
@@ -89,6 +95,8 @@ export function printConversation(
     turns,
     endsWithTurn: begun.length > 0,
     newFrom,
+    // Results of tools come in any order.
+    added: hash(`added ${described.sort().join("")}`),
     userMessages: added.filter(isUserMessage).length,
     results: added.flatMap(({ parts }) => parts.filter((part) => part.type === "tool_call_response").map(printResult)),
     answers: choices.map(({ message }) => {
@@ -150,7 +158,7 @@ function describeTurn(parts: readonly Part[], itemIds: readonly string[], hash: 
   let text = said.trim();
   let ids = "";
   for (const { id, name, arguments: given } of toolCalls) {
-    const isUnique = id !== undefined && isUniqueId(id);
+    const isUnique = id !== undefined && isUniqueId(id, name);
     // An id that nobody else has stands for the arguments, which the app may have completed.
     text += isUnique ? ` call ${id} ${name}` : ` call ${id ?? ""} ${name} ${describeArguments(given)}`;
     if (isUnique) ids += ` ${id} ${name}`;
@@ -183,16 +191,28 @@ function toSortedJson(value: unknown, depth: number): string {
   return `{${fields.join(",")}}`;
 }
 
+/** Shorter ones are numbers, or words. */
+const SHORTEST_UNIQUE_ID = 9;
+
 /**
- * Looks random: `call_dnXQ4WsNvF9ygmzZPMfzDZg2`, a UUID; not `call_0`, `functions.weather:0`, `get_weather-1`. An id
- * that is not serves as one only within its conversation.
+ * Looks random: `call_dnXQ4WsNvF9ygmzZPMfzDZg2`, a UUID; not `call_0`, `functions.weather:0`, `get_weather-1`,
+ * `call-000001`, nor what says when it was made. An id that is not serves as one only within its conversation.
+ *
+ * @param name - of the tool: where it is a part of the id, it says nothing
  */
-export function isUniqueId(id: string): boolean {
-  const kinds = (text: string): number => [/[0-9]/, /[a-z]/, /[A-Z]/].filter((kind) => kind.test(text)).length;
-  if (/^(?:[a-z]+[_-])?[\w-]{20,}$/.test(id) && kinds(id) === 3) return true;
-  const last = id.slice(Math.max(id.lastIndexOf("_"), id.lastIndexOf(":"), id.lastIndexOf(".")) + 1);
-  // Few digits behind letters are a word with a number.
-  return /^[A-Za-z0-9-]{9,}$/.test(last) && kinds(last) >= 2 && !/^[a-z-]*[0-9]{1,3}$/i.test(last);
+export function isUniqueId(id: string, name = ""): boolean {
+  const rest = name === "" ? id : id.replaceAll(name, "_");
+  return rest.split(/[_:.]/).some(looksRandom);
+}
+
+/** Digits among letters, more than once: words with a number have theirs at one end, dates and counters have no letters. */
+function looksRandom(part: string): boolean {
+  if (part.length < SHORTEST_UNIQUE_ID || !/^[A-Za-z0-9-]+$/.test(part)) return false;
+  // Of a time, in the form of ISO 8601, the letters are always the same.
+  const letters = part.replaceAll(/\d{6,}T\d{4,}Z?|\d{4}-\d\d-\d\d(?:T\d\d-?\d\d-?\d\dZ?)?/g, "").replaceAll("-", "");
+  if (letters.length < SHORTEST_UNIQUE_ID) return false;
+  const changes = letters.match(/\d(?=[A-Za-z])|[A-Za-z](?=\d)/g)?.length ?? 0;
+  return changes >= 2 || (changes === 1 && /^\d/.test(letters));
 }
 
 function describeMessage({ role, name, parts }: Message, hash: Hash): string {

@@ -4,7 +4,7 @@
  */
 import type { LlmCall } from "../types.ts";
 import type { Hash } from "./fingerprint.ts";
-import { isInConflict, type Turn } from "./link-turns.ts";
+import { type Identity, isInConflict } from "./link-identity.ts";
 
 /** What tells attempts of one call from calls of their own. */
 export interface RetryHints {
@@ -13,7 +13,9 @@ export interface RetryHints {
   /** Of `performance.now()`. */
   startTime: number;
   endTime: number;
-  identity: Turn["identity"];
+  identity: Identity;
+  /** The trace that the app or OpenTelemetry gave. */
+  givenTraceId?: string | undefined;
   /** The body as it was sent; asked for only when it matters. `undefined`: not known. */
   readBody: () => string | undefined;
 }
@@ -29,7 +31,8 @@ export interface Attempt<Memo> {
   retryAfterMs: number;
   /** The app gave up: only an SDK's own count says that the next one is a retry. */
   isAborted: boolean;
-  identity: Turn["identity"];
+  identity: Identity;
+  givenTraceId: string | undefined;
   key: string | undefined;
   bodyHash: string | undefined;
   isRetried: boolean;
@@ -82,6 +85,7 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
         !attempt.isRetried &&
         attempt.endTime <= hints.startTime &&
         !isInConflict(attempt.identity, hints.identity) &&
+        isSameTrace(attempt, hints) &&
         isInTime(attempt, hints.startTime),
     );
     if (fitting.length === 0) return undefined;
@@ -120,6 +124,7 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
       retryAfterMs: call.error?.retryAfterMs ?? 0,
       isAborted,
       identity: hints.identity,
+      givenTraceId: hints.givenTraceId,
       key,
       bodyHash: hashBody(hints),
       isRetried: false,
@@ -149,6 +154,14 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
 /** The same address and size: only then are bodies compared. */
 function placeOf({ request }: LlmCall): string {
   return `${request.method} ${request.url} ${request.bytes}`;
+}
+
+/** Two traces that the app keeps apart are two calls. */
+function isSameTrace(
+  { givenTraceId }: Pick<RetryHints, "givenTraceId">,
+  { givenTraceId: other }: Pick<RetryHints, "givenTraceId">,
+): boolean {
+  return givenTraceId === undefined || other === undefined || givenTraceId === other;
 }
 
 function isInTime({ endTime, retryAfterMs }: Attempt<unknown>, startTime: number): boolean {

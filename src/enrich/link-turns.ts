@@ -1,5 +1,6 @@
 /** Answers that a later call may go on from: found by their fingerprints, bounded in number and age. */
-import type { CallContext, Trace } from "../types.ts";
+import type { Trace } from "../types.ts";
+import { type Identity, isInConflict, isSamePerson } from "./link-identity.ts";
 
 /** A tool call that waits for its result. */
 export interface OpenToolCall {
@@ -15,7 +16,7 @@ export interface Turn {
   trace: Trace;
   /** The trace was given by the app. */
   isExplicit: boolean;
-  identity: Pick<CallContext, "userId" | "sessionId">;
+  identity: Identity;
   /** Of `performance.now()`. */
   startTime: number;
   /** When its answer was there. */
@@ -27,8 +28,8 @@ export interface Turn {
   historyKey?: string | undefined;
   /** Content of this call was off. */
   privacy: TurnPrivacy;
-  /** A later call has gone on from it. */
-  isContinued: boolean;
+  /** How later calls have gone on from it: fingerprints of what they added. Empty: it is open. */
+  continuations: string[];
 }
 
 export interface TurnPrivacy {
@@ -43,6 +44,8 @@ export interface Seeker {
   /** Given by the app. */
   traceId: string | undefined;
   startTime: number;
+  /** Of what it adds to the turn. */
+  added?: string | undefined;
 }
 
 /**
@@ -131,19 +134,8 @@ export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOpt
   };
 }
 
-/** Whether the two can't be of one person. */
-export function isInConflict(one: Turn["identity"], other: Turn["identity"]): boolean {
-  const differs = (key: "userId" | "sessionId"): boolean =>
-    one[key] !== undefined && other[key] !== undefined && one[key] !== other[key];
-  return differs("userId") || differs("sessionId");
-}
-
-function isSamePerson(one: Turn["identity"], other: Turn["identity"]): boolean {
-  return (
-    (one.userId !== undefined && one.userId === other.userId) ||
-    (one.sessionId !== undefined && one.sessionId === other.sessionId)
-  );
-}
+/** An SDK may go on as soon as the last event came, before the response has ended. Milliseconds. */
+const EARLY_MS = 50;
 
 /**
  * The one turn that fits. A wrong link is worse than none: where several do, it is none of them.
@@ -159,19 +151,30 @@ export function pickTurn<Entry extends Turn>(
     (turn) => turn.startTime < seeker.startTime && !isInConflict(turn.identity, seeker.identity),
   );
   if (fitting.length === 0) return undefined;
-  // An SDK may go on as soon as the last event came, before the response has ended: then none of them has.
-  fitting = prefer(fitting, (turn) => turn.answerTime <= seeker.startTime);
+  fitting = prefer(fitting, (turn) => turn.answerTime <= seeker.startTime + EARLY_MS);
   const isKnown = (turn: Entry): boolean =>
     isSamePerson(turn.identity, seeker.identity) ||
     (turn.isExplicit && turn.trace.traceId === seeker.traceId && seeker.traceId !== undefined);
   fitting = prefer(fitting, isKnown);
-  if (evidence === "weak" && !fitting.every(isKnown)) return "ambiguous";
-  const open = fitting.filter((turn) => !turn.isContinued);
+  const areKnown = fitting.every(isKnown);
+  if (evidence === "weak" && !areKnown) return "ambiguous";
+  const open = fitting.filter(({ continuations }) => continuations.length === 0);
   const [first] = open;
-  if (first !== undefined) return open.length === 1 ? first : "ambiguous";
+  if (first !== undefined) {
+    const isAlone = open.length === 1 && (fitting.length === 1 || areKnown || isReplay(fitting, seeker));
+    return isAlone ? first : "ambiguous";
+  }
   const [only] = fitting;
   // Gone on from twice: an edited question, or two branches of one run. Of a stranger's answer it can't be told apart.
-  return only !== undefined && fitting.length === 1 && (evidence === "unique" || isKnown(only)) ? only : "ambiguous";
+  return only !== undefined && fitting.length === 1 && (evidence === "unique" || areKnown) ? only : "ambiguous";
+}
+
+/**
+ * Others were given the same answer, and have gone on from it. One of them may come back with an edited question, so the
+ * one that is open is meant only by who goes on in the very same words: a script that is played again.
+ */
+function isReplay(fitting: readonly Turn[], { added }: Seeker): boolean {
+  return added !== undefined && fitting.some(({ continuations }) => continuations.includes(added));
 }
 
 /** Those for which it is true, if there are any, else all. */

@@ -6,7 +6,15 @@
  * Calls come here when they have ended, in whatever order; what counts is when they began and when an answer was there.
  */
 import type { LlmCall, Trace } from "../types.ts";
-import { continueHistory, type ConversationPrint, type Hash, printConversation } from "./fingerprint.ts";
+import {
+  type AnswerPrint,
+  continueHistory,
+  type ConversationPrint,
+  type Hash,
+  printConversation,
+  type TurnPrint,
+} from "./fingerprint.ts";
+import { readIdentity } from "./link-identity.ts";
 import { type Attempt, createRetryTracker, readCount, type RetryHints } from "./link-retry.ts";
 import { readOpenedConversation, readStoredLinks } from "./link-stored.ts";
 import { createToolMatcher, type ToolNotice, type ToolRun } from "./link-tools.ts";
@@ -70,6 +78,8 @@ interface Predecessor {
   skipped: number;
   /** The request ends with it: nothing was added. */
   isLast: boolean;
+  /** It was gone on from in the same words before: asked again, not said again. */
+  isRepeated: boolean;
 }
 
 /** What an attempt leaves for the next one. */
@@ -88,18 +98,19 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   function link(call: LlmCall, hints: LinkHints): Links {
     const identity = readIdentity(call);
     const given = findGivenTrace(hints);
-    const retryHints = { ...hints, identity };
+    const retryHints = { ...hints, identity, givenTraceId: given?.traceId };
     const earlier = retries.link(call, retryHints);
     const isChat = call.operation === "chat";
     const print = isChat ? (hints.print ?? printCall(call)) : undefined;
-    const seeker: Seeker = { identity, traceId: given?.traceId, startTime: hints.startTime };
+    const seeker: Seeker = { identity, traceId: given?.traceId, startTime: hints.startTime, added: print?.added };
     const wanted: string[] = [];
     const predecessor =
       print === undefined ? undefined : (earlier?.memo.predecessor ?? findPredecessor(call, print, seeker, wanted));
     call.trace = makeTrace(isChat, given, earlier, predecessor);
     const links: Links = { toolRuns: [], turn: undefined };
     if (print !== undefined) {
-      noteNew(call, print, { isLast: predecessor?.isLast === true, isRetry: earlier !== undefined });
+      const isOld = predecessor?.isLast === true || predecessor?.isRepeated === true || earlier !== undefined;
+      noteNew(call, print, isOld);
       if (predecessor !== undefined) links.toolRuns = tools.match(call, print, predecessor, hints.startTime);
       if (given === undefined && predecessor === undefined && earlier === undefined)
         adoptLater(call, wanted, seeker, hints);
@@ -150,19 +161,33 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
       const skipped = print.turns.length - 1 - index - (print.endsWithTurn && !isLast ? 1 : 0);
       const named = pickByKey(keyOf("item", turn.itemIds.at(-1)), seeker, "unique", wanted);
       const called = named ?? pickByKey(keyOf("turn", turn.turnKey), seeker, "unique", wanted);
-      const found = called ?? pickByKey(keyOf("history", turn.historyKey), seeker, skipped === 0 ? "likely" : "weak");
+      const byHistory = (): ReturnType<typeof pickByKey> => {
+        const key = keyOf("history", turn.historyKey);
+        // With ids in it that nobody else has, nobody else has said the same.
+        if (print.turns.slice(0, index + 1).some(hasUniqueId)) return pickByKey(key, seeker, "unique", wanted);
+        return pickByKey(key, seeker, skipped === 0 ? "likely" : "weak");
+      };
+      // Ids that several answers have, for all their looks: what was said before tells more.
+      const found = called === undefined ? byHistory() : called === "ambiguous" ? (byHistory() ?? called) : called;
       if (found === "ambiguous") return undefined;
       if (found === undefined) continue;
       const kind =
         turn.toolCalls.length > 0 && !isLast ? "tool_result" : named === undefined ? "history" : "response_id";
-      return { turn: found, kind, skipped, isLast };
+      const isRepeated = skipped === 0 && found.continuations.includes(print.added);
+      return { turn: found, kind, skipped, isLast, isRepeated };
     }
     return undefined;
   }
 
   function findStored(call: LlmCall, seeker: Seeker, wanted: string[]): Predecessor | "ambiguous" | undefined {
     const { previousId, conversationId } = readStoredLinks(call);
-    const predecessor = (turn: Turn): Predecessor => ({ turn, kind: "response_id", skipped: 0, isLast: false });
+    const predecessor = (turn: Turn): Predecessor => ({
+      turn,
+      kind: "response_id",
+      skipped: 0,
+      isLast: false,
+      isRepeated: seeker.added !== undefined && turn.continuations.includes(seeker.added),
+    });
     if (previousId !== undefined) {
       const found = pickByKey(keyOf("response", previousId, call), seeker, "unique", wanted);
       if (found !== undefined) return found === "ambiguous" ? found : predecessor(found);
@@ -228,11 +253,14 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
       toolCalls: answers.flatMap(({ toolCalls }) => toolCalls.map(({ id, name }) => ({ id, name, isAnswered: false }))),
       historyKey: historyKeys[0],
       privacy: hints.privacy,
-      isContinued: false,
+      continuations: [],
     };
-    if (given === undefined && predecessor === undefined && facts.isFirst) joinOrphan(turn, certain);
-    turns.add(turn, [...certain, ...likely.filter((key) => key !== undefined)]);
-    if (predecessor?.skipped === 0) predecessor.turn.isContinued = true;
+    const byHistory = likely.filter((key) => key !== undefined);
+    if (given === undefined && predecessor === undefined && facts.isFirst) {
+      joinOrphan(turn, [...print.turns, ...answers].some(hasUniqueId) ? [...certain, ...byHistory] : certain);
+    }
+    turns.add(turn, [...certain, ...byHistory]);
+    if (predecessor?.skipped === 0) noteContinuation(predecessor.turn, print.added);
     return turn;
   }
 
@@ -260,7 +288,7 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
       answeredAt: 0,
       toolCalls: [],
       privacy: hints.privacy,
-      isContinued: false,
+      continuations: [],
     };
     orphans.add(orphan, wanted);
   }
@@ -269,30 +297,34 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   function joinOrphan(turn: Turn, keys: readonly string[]): void {
     const found = new Set(keys.flatMap((key) => orphans.find(key)));
     const fitting = [...found].filter(
-      (orphan) => !orphan.isContinued && pickTurn([turn], { ...orphan, traceId: undefined }, "unique") === turn,
+      (orphan) =>
+        orphan.continuations.length === 0 && pickTurn([turn], { ...orphan, traceId: undefined }, "unique") === turn,
     );
     const [orphan] = fitting;
     if (orphan === undefined || fitting.length > 1) return;
-    orphan.isContinued = true;
-    turn.isContinued = true;
+    orphan.continuations.push(ADOPTED);
+    turn.continuations.push(ADOPTED);
     turn.trace.traceId = orphan.trace.traceId;
   }
 
   return { link, noteTool: tools.note };
 }
 
-function readIdentity({ context }: LlmCall): Turn["identity"] {
-  const { userId, sessionId } = context;
-  return { ...(userId !== undefined && { userId }), ...(sessionId !== undefined && { sessionId }) };
+function hasUniqueId({ turnKey, itemIds }: AnswerPrint & Partial<Pick<TurnPrint, "itemIds">>): boolean {
+  return turnKey !== undefined || (itemIds !== undefined && itemIds.length > 0);
 }
 
-/** A retry, or a call that lets an answer go on, brings nothing new. */
-function noteNew(
-  { request, trace }: LlmCall,
-  { newFrom, userMessages }: ConversationPrint,
-  { isLast, isRetry }: { isLast: boolean; isRetry: boolean },
-): void {
-  const isNew = !isLast && !isRetry;
-  if (request.messages !== undefined) trace.newMessagesFrom = isNew ? newFrom : request.messages.length;
-  trace.newUserMessages = isNew ? userMessages : 0;
+/** Ways to go on from one answer that are remembered. */
+const MAX_CONTINUATIONS = 8;
+/** It was gone on from by a call that had left before. */
+const ADOPTED = "adopted";
+
+function noteContinuation({ continuations }: Turn, added: string): void {
+  if (continuations.length < MAX_CONTINUATIONS && !continuations.includes(added)) continuations.push(added);
+}
+
+/** @param isOld - a retry, a call that lets an answer go on, or one that asks the same again: it brings nothing new */
+function noteNew({ request, trace }: LlmCall, { newFrom, userMessages }: ConversationPrint, isOld: boolean): void {
+  if (request.messages !== undefined) trace.newMessagesFrom = isOld ? request.messages.length : newFrom;
+  trace.newUserMessages = isOld ? 0 : userMessages;
 }

@@ -7,6 +7,7 @@ import type { Exchange, TapLimits } from "../types.ts";
 import type { AssembledExchange } from "./assemble.ts";
 import type { Job } from "./exchange-job.ts";
 import { dropMiddle, SMALL_ENDS } from "./held-body.ts";
+import { mayHaveLedTo, PATIENCE_MS } from "./order.ts";
 
 /** Makes the job that reads an exchange. */
 export type MakeJob = (exchange: Exchange) => Job;
@@ -60,6 +61,9 @@ export function createQueue(options: QueueOptions): Queue {
   const entries = new Map<Exchange, Entry>();
   /** Jobs that wait for something. */
   const waiting = new Map<Job, Promise<void>>();
+  /** Jobs that are done, and wait for an earlier call to be told first. */
+  const done = new Map<Entry, Job>();
+  let patience: Timer | undefined;
   /** Exchanges with something new, oldest first. */
   let dirty: (Exchange | undefined)[] = [];
   /** Of `dirty`, those whose turn is over. */
@@ -133,7 +137,7 @@ export function createQueue(options: QueueOptions): Queue {
       if (job.busy !== undefined) waitFor(job);
       else if (hasMore) requeue(exchange);
       else if (exchange.isEnded && job.isDrained()) {
-        finish(entry, job);
+        finishInOrder(entry, job);
         return;
       } else if (exchange.isEnded) requeue(exchange);
       keepWithinBounds(exchange);
@@ -163,6 +167,40 @@ export function createQueue(options: QueueOptions): Queue {
         if (entry !== undefined) fail(entry, error);
       },
     );
+  }
+
+  function finishInOrder(entry: Entry, job: Job): void {
+    if (isNext(entry)) {
+      finish(entry, job);
+      finishThose(isNext);
+    } else done.set(entry, job);
+    if (done.size > 0) patience ??= setTimer(losePatience, PATIENCE_MS);
+  }
+
+  /** Entries stand in the order in which their calls began. */
+  function isNext({ exchange }: Entry): boolean {
+    const now = performance.now();
+    for (const earlier of entries.keys()) {
+      if (earlier === exchange) return true;
+      if (mayHaveLedTo(earlier, exchange, now)) return false;
+    }
+    return true;
+  }
+
+  function finishThose(isDue: (entry: Entry) => boolean): void {
+    if (done.size === 0) return;
+    const inOrder = [...done].toSorted(([one], [other]) => one.exchange.startTime - other.exchange.startTime);
+    for (const [entry, job] of inOrder) {
+      if (!isDue(entry)) continue;
+      done.delete(entry);
+      finish(entry, job);
+    }
+  }
+
+  function losePatience(): void {
+    patience = undefined;
+    finishThose(isNext);
+    if (done.size > 0) patience = setTimer(losePatience, PATIENCE_MS);
   }
 
   function remove(entry: Entry): boolean {
@@ -217,7 +255,10 @@ export function createQueue(options: QueueOptions): Queue {
       if (first < dirty.length) runSlice();
       if (first < dirty.length) await new Promise<void>(nextTurn);
       else if (waiting.size > 0) await Promise.race(waiting.values());
-      else return;
+      else {
+        finishThose(() => true);
+        return;
+      }
       // What has waited is told in the next turn.
       if (dirty.length === 0) await new Promise<void>(nextTurn);
     }
@@ -241,6 +282,7 @@ export function createQueue(options: QueueOptions): Queue {
     }
     dirty = [];
     first = 0;
+    done.clear();
   }
 
   return {
@@ -254,7 +296,7 @@ export function createQueue(options: QueueOptions): Queue {
     drainSync,
     listRunning: () => [...entries.keys()].filter((exchange) => !exchange.isEnded),
     countUnread: () => [...entries.keys()].filter((exchange) => exchange.isEnded).length,
-    hasWork: () => dirty.length > 0 || waiting.size > 0,
+    hasWork: () => dirty.length > 0 || waiting.size > 0 || done.size > 0,
     get size() {
       return entries.size;
     },
