@@ -14,11 +14,9 @@ import type {
 } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { foldChatChoice } from "./openai-chat-choice.ts";
-import { createNativeReader, isNativeAnswer } from "./openai-chat-native.ts";
-import type { NativeReader } from "./openai-chat-native.ts";
-import { readNativeRequest, unwrapRequest } from "./openai-chat-native-request.ts";
 import { createServerToolLog } from "./openai-chat-server-tools.ts";
 import type { ServerToolLog } from "./openai-chat-server-tools.ts";
+import { unwrapAnswer, unwrapRequest } from "./openai-chat-wrappers.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import type { ChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
@@ -38,8 +36,6 @@ interface ChatState {
   processingMs: number | undefined;
   /** One choice was asked for: whatever their index, all chunks are pieces of it. TGI 1.4 counted tokens there. */
   single: boolean;
-  /** For answers in a vendor's own form; made when the first comes. */
-  native: NativeReader | undefined;
   /** The answer comes later, when it is asked for. */
   deferred: boolean;
   /** What came so far speaks of finish reasons, if only to say that there is none yet. */
@@ -56,8 +52,6 @@ export const openaiChatParser: Parser<ChatState> = {
 
   readRequest(given: RequestInput): ParsedRequest {
     const input = { ...given, body: unwrapRequest(given.body) };
-    const native = readNativeRequest(input);
-    if (native !== undefined) return native;
     const { request, fields } = openRequest(input, notParameters);
     Object.assign(request, readConversation(fields["messages"]));
     const tools = readToolDefinitions(fields["tools"], fields["functions"]);
@@ -73,7 +67,6 @@ export const openaiChatParser: Parser<ChatState> = {
       serverTools: createServerToolLog(choices),
       processingMs: undefined,
       single: asksForOne(input.request),
-      native: undefined,
       deferred: false,
       knowsFinishReason: false,
       usageChunks: 0,
@@ -86,7 +79,8 @@ export const openaiChatParser: Parser<ChatState> = {
     const opened = openFrame(response, frame);
     if (typeof opened === "number") return opened;
     const whole = frame.kind === "body";
-    const value = unwrap(state, opened, whole);
+    const { value, deferred } = unwrapAnswer(response, opened, whole);
+    state.deferred = deferred;
     let bits = FRAME_NOTHING;
     foldHead(response, value);
     const list = value["choices"];
@@ -107,36 +101,13 @@ export const openaiChatParser: Parser<ChatState> = {
     if (!end.interrupted && endsWithUsage(state)) response.ended = true;
     const { request, route } = response.input;
     const usage = addServerTools(readOpenAiUsage(response.usage, route.provider), serverTools.uses());
-    const { native, deferred } = state;
-    const built = finishChoices(response, choices, end, usage, {
-      deferred,
-      ...(native === undefined && { optIn: request }),
-    });
+    const { deferred } = state;
+    const built = finishChoices(response, choices, end, usage, { optIn: request, deferred });
     if (deferred && response.id !== undefined) built.jobId = response.id;
     if (processingMs !== undefined) built.processingMs = processingMs;
     return built;
   },
 };
-
-/** Answers that are wrapped in something else, or are built otherwise. */
-function unwrap(state: ChatState, value: JsonObject, whole: boolean): JsonObject {
-  const { response } = state;
-  if (isNativeAnswer(value)) {
-    // Baidu's end mark.
-    if (value["is_end"] === true) response.ended = true;
-    return (state.native ??= createNativeReader()).read(value);
-  }
-  if (!whole || value["choices"] !== undefined || value["response"] === undefined) return value;
-  const status = asLabel(value["status"]);
-  if (status === undefined) return value;
-  // Perplexity's asynchronous calls: a job, and its answer once there is one.
-  foldHead(response, value);
-  const message = asString(value["error_message"]);
-  if (message !== undefined) response.error ??= { message };
-  const answer = asObject(value["response"]);
-  state.deferred = answer === undefined && response.error === undefined && status !== "FAILED";
-  return answer ?? value;
-}
 
 function asksForOne({ messages, parameters }: ParsedRequest): boolean {
   const { n = 1 } = parameters;

@@ -83,6 +83,8 @@ function measure(body: unknown, response: ResponseFold): EmbeddingsState["embedd
   if (Array.isArray(body)) return describe(typeof body[0] === "number" ? [body] : body, response);
   if (!isObject(body)) return undefined;
   const list = body["data"] ?? body["embeddings"] ?? asObject(body["output"])?.["embeddings"];
+  // Volcengine: one vector for all of a multimodal input.
+  if (isObject(list) && list["embedding"] !== undefined) return describe([list], response);
   if (!Array.isArray(list)) return undefined;
   // Voyage: chunks in their context, a list of vectors for each document.
   const isNested = list.some((item) => Array.isArray(asObject(item)?.["data"]));

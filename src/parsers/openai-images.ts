@@ -92,7 +92,11 @@ function readOutputImage(image: JsonObject, body: JsonObject, requested: unknown
   const data = asString(image["b64_json"]);
   if (data === undefined) return undefined;
   const format = asLabel(image["output_format"]) ?? asLabel(body["output_format"]) ?? asLabel(requested) ?? "png";
-  return readBase64Media(data, "image", asLabel(image["mime_type"]) ?? `image/${format}`);
+  return readBase64Media(
+    data,
+    "image",
+    asLabel(image["mime_type"]) ?? asLabel(image["media_type"]) ?? `image/${format}`,
+  );
 }
 
 function readInputImage(image: unknown): Part[] {

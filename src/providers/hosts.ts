@@ -24,6 +24,7 @@ export type PathRulesName =
   | "databricks"
   | "dashscope"
   | "writer"
+  | "openrouter"
   | "portkey"
   | "oracle";
 
@@ -279,7 +280,7 @@ export const PROVIDER_HOSTS: readonly ProviderHosts[] = [
   { provider: "lemonfox", hosts: ["api.lemonfox.ai"] },
 
   // Gateways: the provider is who is spoken to; who answered is `upstreamProvider`.
-  { provider: "openrouter", hosts: ["openrouter.ai"] },
+  { provider: "openrouter", hosts: ["openrouter.ai"], paths: "openrouter" },
   { provider: "vercel", hosts: ["ai-gateway.vercel.sh"], paths: "vercel" },
   { provider: "cloudflare", hosts: ["api.cloudflare.com"], paths: "cloudflare" },
   { provider: "cloudflare.ai_gateway", hosts: ["gateway.ai.cloudflare.com"], paths: "cloudflare-gateway" },

@@ -30,6 +30,7 @@ const OPENAI_PATHS: readonly PathRule[] = [
   rule("/responses/input_tokens", "openai-responses", "count_tokens"),
   rule("/completions", "openai-completions", "text_completion"),
   rule("/embeddings", "openai-embeddings", "embeddings"),
+  rule("/embeddings/multimodal", "openai-embeddings", "embeddings"),
   rule("/multimodalembeddings", "openai-embeddings", "embeddings"),
   rule("/contextualizedembeddings", "openai-embeddings", "embeddings"),
   rule("/images/generations", "openai-images", "image_generation"),
@@ -156,9 +157,11 @@ export const PATH_RULES: Readonly<Record<PathRulesName, readonly PathRule[]>> = 
     rule("/text-embedding/text-embedding", "dashscope", "embeddings"),
     rule("/multimodal-embedding/multimodal-embedding", "dashscope", "embeddings"),
     rule("/text-rerank/text-rerank", "rerank", "rerank"),
+    rule("/reranks", "rerank", "rerank"),
     ...OPENAI_PATHS,
   ],
   writer: [rule("/v1/chat", "openai-chat", "chat"), ...OPENAI_PATHS],
+  openrouter: [...OPENAI_PATHS, rule("/images", "openai-images", "image_generation")],
   portkey: [
     { suffix: "/completions", after: "/prompts/", anonymous: true, api: "openai-chat", operation: "chat" },
     ...OPENAI_PATHS,
@@ -227,6 +230,13 @@ export const UPSTREAMS: Readonly<Record<string, { provider: string; paths: PathR
   baseten: { provider: "baseten", paths: "openai" },
   fal: { provider: "fal", paths: "openai" },
   together: { provider: "together", paths: "openai" },
+  // Portkey's names.
+  "together-ai": { provider: "together", paths: "openai" },
+  "mistral-ai": { provider: "mistral_ai", paths: "mistral" },
+  "x-ai": { provider: "x_ai", paths: "openai" },
+  bedrock: { provider: "aws.bedrock", paths: "bedrock" },
+  google: { provider: "gcp.gemini", paths: "google" },
+  "vertex-ai": { provider: "gcp.vertex_ai", paths: "google" },
 };
 
 /** What a model does, by its name, where the path does not tell. First match wins; else the fallback of the caller. */

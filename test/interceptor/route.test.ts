@@ -333,6 +333,9 @@ describe("paths of known hosts", () => {
     ["https://api.jina.ai/v1/multi-vector", "jina", "openai-embeddings", "embeddings"],
     ["https://x.us-east-1.aws.endpoints.huggingface.cloud/embed", "huggingface", "hf-task", "embeddings"],
     ["https://o-a.snowflakecomputing.com/api/v2/cortex/inference:complete", "snowflake", "openai-chat", "chat"],
+    ["https://openrouter.ai/api/v1/images", "openrouter", "openai-images", "image_generation"],
+    ["https://ark.cn-beijing.volces.com/api/v3/embeddings/multimodal", "volcengine", "openai-embeddings", "embeddings"],
+    ["https://dashscope.aliyuncs.com/compatible-api/v1/reranks", "dashscope", "rerank", "rerank"],
     ["https://openrouter.ai/api/v1/messages", "openrouter", "anthropic-messages", "chat"],
     ["https://api.voyageai.com/v1/multimodalembeddings", "voyage", "openai-embeddings", "embeddings"],
   ];
