@@ -10,13 +10,9 @@ import { keepRequestHeaders } from "../providers/headers.ts";
 import { scrubUrl } from "../providers/secrets.ts";
 import { findProviderOfUrl } from "../providers/upstream.ts";
 import type { CallContext, LlmCall, TapOptions } from "../types.ts";
-import {
-  type AssembledRecording,
-  type AssembleOptions,
-  assembleRecording,
-  lowerCaseNames,
-  type RecordedExchange,
-} from "./assemble-recording.ts";
+import { type AssembledRecording, type AssembleOptions, assembleRecording } from "./assemble-recording.ts";
+import { checkParseOptions } from "./check-parse-options.ts";
+import { readRecording, type RecordedExchange, type Recording } from "./read-recording.ts";
 
 export interface ParseExchangeOptions
   extends
@@ -33,7 +29,7 @@ export interface ParseExchangeOptions
  * Parses one recorded exchange. Content is complete unless an option says otherwise; credentials are masked as in a tap.
  * Cost is what the provider or a gateway reported: the price list is not consulted. Never throws on what was recorded.
  * @returns `undefined` when it is no inference call
- * @throws TypeError for wrong `hosts`
+ * @throws TypeError for what is no recording, and for wrong options
  * @example
  * const call = parseExchange({
  *   request: { method: "POST", url: "https://api.openai.com/v1/chat/completions", body: "{…}" },
@@ -42,12 +38,14 @@ export interface ParseExchangeOptions
  * call?.usage.inputTokens;
  */
 export function parseExchange(exchange: RecordedExchange, options: ParseExchangeOptions = {}): LlmCall | undefined {
-  const assembled = assembleRecording(exchange, options);
+  checkParseOptions(options);
+  const recording = readRecording(exchange);
+  const assembled = assembleRecording(recording, options);
   if (assembled === undefined) return undefined;
-  const headers = keepRequestHeaders(lowerCaseNames(exchange.request.headers));
+  const headers = keepRequestHeaders(recording.request.headers);
   const { traceparent } = headers;
   const hints = { headers, ...(traceparent !== undefined && { traceparent }) };
-  const call = linkAlone(buildCall(toFacts(exchange, assembled, options)), hints, randomHex);
+  const call = linkAlone(buildCall(toFacts(recording, assembled, options)), hints, randomHex);
   return applyPrivacy(call, {
     privacyMode: options.privacyMode ?? false,
     excludeInput: options.excludeInput ?? false,
@@ -61,7 +59,7 @@ export function parseExchange(exchange: RecordedExchange, options: ParseExchange
 }
 
 function toFacts(
-  { request, response, startedAt = Date.now(), durationMs, id }: RecordedExchange,
+  { request, response, startedAt = Date.now(), durationMs, id }: Recording,
   assembled: AssembledRecording,
   options: ParseExchangeOptions,
 ): CallFacts {
@@ -73,7 +71,7 @@ function toFacts(
     via: "recording",
     route: assembled.route,
     request: {
-      method: request.method.toUpperCase(),
+      method: request.method,
       url: scrubUrl(request.url),
       host: authorityOf(request.url) ?? "",
       bytes: sizeOf(request.body),
@@ -106,7 +104,9 @@ function toFacts(
   };
 }
 
-function sizeOf(body: string | Uint8Array | null | undefined): number {
-  if (body === undefined || body === null) return 0;
-  return typeof body === "string" ? new TextEncoder().encode(body).byteLength : body.byteLength;
+const encoder = new TextEncoder();
+
+function sizeOf(body: string | Uint8Array | undefined): number {
+  if (body === undefined) return 0;
+  return typeof body === "string" ? encoder.encode(body).byteLength : body.byteLength;
 }

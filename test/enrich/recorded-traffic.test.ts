@@ -9,6 +9,7 @@ import { readHeaderFacts } from "../../src/enrich/headers.ts";
 import { applyPrivacy, toMetadata } from "../../src/enrich/privacy.ts";
 import type { PrivacyPolicy } from "../../src/enrich/privacy.ts";
 import { assembleRecording } from "../../src/parsers/assemble-recording.ts";
+import { readRecording } from "../../src/parsers/read-recording.ts";
 import type { LlmCall } from "../../src/types.ts";
 import { stringLeaves } from "./complete-records.ts";
 
@@ -42,7 +43,7 @@ function toCall({ request, response }: Recording): LlmCall | undefined {
   for (const [name, value] of Object.entries(response.headers ?? {})) {
     if (!/^content-(?:encoding|length)$/i.test(name)) headers[name.toLowerCase()] = value;
   }
-  const parsed = assembleRecording({
+  const recording = readRecording({
     request: {
       method: request.method ?? "POST",
       url,
@@ -55,6 +56,7 @@ function toCall({ request, response }: Recording): LlmCall | undefined {
       body: response.body_base64 === undefined ? (response.body ?? null) : Buffer.from(response.body_base64, "base64"),
     },
   });
+  const parsed = assembleRecording(recording);
   if (parsed === undefined) return undefined;
   return buildCall({
     id: "019d5f00-0000-7000-8000-000000000001",

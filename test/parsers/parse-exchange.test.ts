@@ -1,5 +1,13 @@
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { findParser, FRAME_TERMINAL, parseExchange, type Parser } from "../../src/parsers/index.ts";
+import {
+  findParser,
+  FRAME_TERMINAL,
+  parseExchange,
+  type ParseExchangeOptions,
+  type Parser,
+  type RecordedExchange,
+} from "../../src/parsers/index.ts";
 
 const request = {
   method: "POST",
@@ -160,3 +168,93 @@ describe("parsing a recording", () => {
     expect(findParser("openai-chat")?.api).toBe("openai-chat");
   });
 });
+
+describe("what a recording may look like", () => {
+  const answer = { choices: [{ index: 0, message: { role: "assistant", content: "Hallo" }, finish_reason: "stop" }] };
+  const text = JSON.stringify(answer);
+  const bytes = new TextEncoder().encode(text);
+  const plain = { status: 200, headers: { "x-request-id": "req-1" }, body: text };
+  const body = JSON.parse(request.body) as object;
+
+  it.each<[string, unknown]>([
+    ["a URL object", { request: { ...request, url: new URL(request.url) }, response: plain }],
+    ["a method in lower case", { request: { ...request, method: "post" }, response: plain }],
+    ["bodies as JSON values", { request: { ...request, body }, response: { ...plain, body: answer } }],
+    ["an ArrayBuffer", { request, response: { ...plain, body: bytes.buffer } }],
+    ["a view of other numbers", { request, response: { ...plain, body: new DataView(bytes.buffer) } }],
+    ["a status as text", { request, response: { ...plain, status: "200" } }],
+    ["Headers", { request, response: { ...plain, headers: new Headers(plain.headers) } }],
+    ["a Map of headers", { request, response: { ...plain, headers: new Map(Object.entries(plain.headers)) } }],
+    ["pairs of headers", { request, response: { ...plain, headers: Object.entries(plain.headers) } }],
+    ["lists of header values", { request, response: { ...plain, headers: { "X-Request-Id": ["req-1"] } } }],
+    ["a header that is none", { request, response: { ...plain, headers: { ...plain.headers, "x-odd": {} } } }],
+    ...(["gzip", "br"] as const).map((encoding): [string, unknown] => [
+      `bytes that are still ${encoding}`,
+      {
+        request: {
+          ...request,
+          headers: { ...request.headers, "content-encoding": "gzip" },
+          body: gzipSync(request.body),
+        },
+        response: {
+          ...plain,
+          headers: { ...plain.headers, "content-encoding": encoding },
+          body: encoding === "gzip" ? gzipSync(text) : brotliCompressSync(text),
+        },
+      },
+    ]),
+    [
+      "bytes whose encoding is undone",
+      { request, response: { ...plain, headers: { ...plain.headers, "content-encoding": "br" }, body: bytes } },
+    ],
+  ])("takes %s", (_name, exchange) => {
+    const call = parseExchange(exchange as RecordedExchange);
+    expect(call?.response?.choices[0]?.message.parts).toEqual([{ type: "text", content: "Hallo" }]);
+    expect(call?.response?.requestId).toBe("req-1");
+    expect(call?.request.model).toBe("gpt-x");
+    expect(call?.capture.notes).toEqual([]);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ["nothing", undefined, /exchange must be an object like \{ request/],
+    ["a text", "POST /", /got a string/],
+    ["no request", { response: plain }, /`request` must be an object/],
+    ["no response", { request }, /`response` must be an object/],
+    ["no method", { request: { url: request.url }, response: plain }, /`request\.method` must be a string like "POST"/],
+    ["no URL", { request: { method: "POST" }, response: plain }, /`request\.url` must be an absolute URL/],
+    ["no status", { request, response: {} }, /`response\.status` must be an HTTP status like 200, got undefined/],
+    ["headers as text", { request, response: { ...plain, headers: "a: b" } }, /`response\.headers` must be/],
+    ["header lines", { request, response: { ...plain, headers: ["a: b"] } }, /pairs like/],
+    [
+      "a stream",
+      { request, response: { ...plain, body: new ReadableStream() } },
+      /read a stream, a Blob or a form first/,
+    ],
+    ["a Response as response", { request, response: new Response("x") }, /read a stream/],
+    ["a cycle", { request: { ...request, body: makeCycle() }, response: plain }, /can't be written as JSON/],
+    ["chunks without times", { request, response: { status: 200, chunks: [bytes] } }, /chunks\[0\]` must be \{ bytes/],
+    ["times as text", { request, response: { status: 200, chunks: [{ bytes, atMs: "5" }] } }, /atMs` must be a number/],
+    ["a start as text", { startedAt: "today", request, response: plain }, /`startedAt` must be a time in ms/],
+  ])("says what to do instead of %s", (_name, exchange, message) => {
+    expect(() => parseExchange(exchange as RecordedExchange)).toThrow(TypeError);
+    expect(() => parseExchange(exchange as RecordedExchange)).toThrow(message);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ["a name in another case", { privacymode: true }, /Did you mean `privacyMode`\?/],
+    ["a name of nothing", { colour: 1 }, /knows no option `colour`\. Known are hosts/],
+    ["a text for a flag", { privacyMode: "yes" }, /`privacyMode` must be true or false/],
+    ["no function", { redact: /a/ }, /`redact` must be a function/],
+    ["a length below 1", { maxContentLength: -1 }, /must be a number of characters above 0/],
+    ["null", null, /must be one object/],
+  ])("refuses options with %s", (_name, options, message) => {
+    expect(() => parseExchange({ request, response: plain }, options as ParseExchangeOptions)).toThrow(TypeError);
+    expect(() => parseExchange({ request, response: plain }, options as ParseExchangeOptions)).toThrow(message);
+  });
+});
+
+function makeCycle(): object {
+  const cycle: { self?: object } = {};
+  cycle.self = cycle;
+  return cycle;
+}
