@@ -102,7 +102,7 @@ export function createRecording(given: RecordingOptions): Recording {
     loadNow: () => (reading ?? start(loadReadingNow())).makeJob,
     recordExchange(exchange, assembled) {
       if (assembled === undefined) increase(counters.ignored, "not_a_call");
-      else if (isFollowedRedirect(exchange)) increase(counters.ignored, "redirect");
+      else if (exchange.isHop) increase(counters.ignored, "redirect");
       else runSuppressed(() => recordCall(exchange, assembled));
     },
     recordFailure(exchange, error) {
@@ -113,17 +113,4 @@ export function createRecording(given: RecordingOptions): Recording {
     toMetadata: (record) => room?.toMetadata(record),
     close: () => reading?.close(),
   };
-}
-
-/** fetch drops the body of a redirect and goes on: the hop is no call. */
-function isFollowedRedirect({
-  status,
-  hasError,
-  responseBytes,
-}: {
-  status: number;
-  hasError: boolean;
-  responseBytes: number;
-}): boolean {
-  return hasError && status >= 300 && status < 400 && responseBytes === 0;
 }

@@ -657,6 +657,8 @@ export interface Exchange {
   gapAt: number | undefined;
   /** The body that the app reads, where it is undici's own: one that nobody reads any more never ends by itself. */
   body: WeakRef<ReadableStream> | undefined;
+  /** A redirect that was followed by another exchange. */
+  isHop: boolean;
   /** In the pipeline's list of exchanges with something new. */
   isDirty: boolean;
   isEnded: boolean;

@@ -87,6 +87,7 @@ function planDispatch(
     id: marker?.id,
   });
   if (exchange === undefined) return unchanged;
+  observer.redirects.follow(exchange);
   const url = originOf(given) + (given.path ?? "");
   const next = marker ?? createMarker(exchange.id, url, stripped?.overrides);
   next.observers.add(observer);

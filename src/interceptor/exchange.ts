@@ -63,6 +63,7 @@ export function createExchange(start: ExchangeStart): Exchange {
     marks: [],
     gapAt: undefined,
     body: undefined,
+    isHop: false,
     isDirty: false,
     isEnded: false,
     endTime: 0,

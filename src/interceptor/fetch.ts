@@ -13,8 +13,9 @@ import { type Dispatcher, findDispatcherFor, findGlobalDispatcher, isDispatcher 
 import { countInstalls } from "./installs.ts";
 import { askForUsage } from "./include-usage.ts";
 import { createMarker, type Observer } from "./observer.ts";
+import { isRedirect } from "./redirects.ts";
 import { noteRequestSource, noteRequestValue } from "./request-body.ts";
-import { tapResponse } from "./response-body.ts";
+import { hasNameOfAbort, tapResponse } from "./response-body.ts";
 
 export type Fetch = typeof globalThis.fetch;
 
@@ -38,6 +39,7 @@ interface RequestLine {
   headers: unknown;
   /** A Request object, when it was given one. */
   request: Request | undefined;
+  signal: AbortSignal | null | undefined;
 }
 
 /** What goes to the real fetch. */
@@ -54,6 +56,8 @@ interface CallState {
   observer: Observer;
   exchange: Exchange;
   marker: CallMarker;
+  /** The app's own abort. */
+  signal: AbortSignal | null | undefined;
   /** What the app gave. The headers that leave are read at the dispatcher; these are for a fetch that has none. */
   headers: unknown;
   /** The dispatcher was reached: the Response is undici's own and stays untouched. */
@@ -94,7 +98,7 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
         return response;
       }
       exchange.requestHeaders = collectRequestHeaders(state.headers);
-      return tapResponse(observer, exchange, response);
+      return tapResponse(observer, exchange, response, (error) => isAbort(state, error));
     } catch (error) {
       observer.report("interceptor", error);
       observer.end(exchange);
@@ -106,7 +110,7 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
     leaveFlow(flow);
     try {
       if (!state.isAttached) exchange.requestHeaders = collectRequestHeaders(state.headers);
-      observer.fail(exchange, error, isAbort(error));
+      observer.fail(exchange, error, isAbort(state, error));
     } catch (failure) {
       observer.report("interceptor", failure);
     }
@@ -135,8 +139,14 @@ function leaveFlow(flow: Flow): void {
   flow.pending = undefined;
 }
 
-function isAbort(error: unknown): boolean {
-  return (error as { name?: unknown } | null | undefined)?.name === "AbortError";
+/** An abort rejects with the signal's reason, which may be anything, or with a copy of it. */
+function isAbort({ signal }: CallState, error: unknown): boolean {
+  try {
+    if (signal?.aborted === true) return true;
+  } catch {
+    // A signal that is none.
+  }
+  return hasNameOfAbort(error);
 }
 
 /** `undefined`: call fetch with just what was given. */
@@ -179,6 +189,7 @@ function planCall(
     observer,
     exchange,
     marker: marker ?? createMarker(exchange.id, url, overrides),
+    signal: line.signal,
     headers: line.headers,
     isAttached: false,
     needsFlow: true,
@@ -280,7 +291,11 @@ function dispatchAttached(state: CallState, dispatch: Dispatch, options: Dispatc
       // Again: fetch follows a redirect.
       if (state.isAttached) forgetResponse(exchange);
       const plan = attach(
-        { observer, exchange, isFollowed: (status, headers) => state.followsRedirects && isRedirect(status, headers) },
+        {
+          observer,
+          exchange,
+          isFollowed: (status, location) => state.followsRedirects && isRedirect(status) && location !== "",
+        },
         { ...options, [MARKER]: state.marker },
         handler,
       );
@@ -292,13 +307,6 @@ function dispatchAttached(state: CallState, dispatch: Dispatch, options: Dispatc
     observer.report("interceptor", error);
   }
   return dispatch(next, mirrored);
-}
-
-function isRedirect(status: number, headers: Record<string, string>): boolean {
-  return (
-    (status === 301 || status === 302 || status === 303 || status === 307 || status === 308) &&
-    headers["location"] !== ""
-  );
 }
 
 /** `init` with other values for some members, whatever kind of object it is; a Request may stand in for one. */
@@ -352,6 +360,7 @@ function readRequestLine({ url, originEnd, origin, request }: Target, init: Requ
     method: init?.method ?? request?.method ?? "GET",
     headers: init?.headers ?? request?.headers,
     request,
+    signal: init?.signal === undefined ? request?.signal : init.signal,
   };
 }
 

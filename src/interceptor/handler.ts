@@ -6,6 +6,7 @@ import type { Exchange } from "../types.ts";
 import { addNote, noteResponseChunk } from "./exchange.ts";
 import { collectResponseHeaders } from "./headers.ts";
 import type { Observer } from "./observer.ts";
+import { isRedirect } from "./redirects.ts";
 import { createFilterFor, type UsageFilter } from "./usage-filter.ts";
 
 /** Any handler of undici 6, 7 or 8. */
@@ -16,7 +17,7 @@ export interface Attachment {
   observer: Observer;
   exchange: Exchange;
   /** This response is a redirect that fetch will follow: the exchange goes on with the next one. */
-  isFollowed?: (status: number, headers: Record<string, string>) => boolean;
+  isFollowed?: (status: number, location: string) => boolean;
 }
 
 /** The fields of a standing handler. Its class is made once for each set of methods. */
@@ -43,16 +44,19 @@ function guard(standing: Standing, note: () => void): void {
 }
 
 function noteHead(standing: Standing, status: unknown, headers: unknown): void {
-  const { exchange, isFollowed } = standing.attachment;
+  const { exchange, observer, isFollowed } = standing.attachment;
   // 1xx come before the response.
   if (typeof status !== "number" || status < 200 || exchange.isEnded) return;
-  const kept = collectResponseHeaders(headers);
-  if (isFollowed !== undefined && status < 400 && status >= 300 && isFollowed(status, collectLocation(kept, headers))) {
-    standing.isDetached = true;
-    return;
+  if (isRedirect(status)) {
+    const location = findLocation(headers);
+    if (isFollowed?.(status, location) === true) {
+      standing.isDetached = true;
+      return;
+    }
+    if (isFollowed === undefined && location !== "") observer.redirects.note(exchange, location);
   }
   exchange.status = status;
-  exchange.responseHeaders = kept;
+  exchange.responseHeaders = collectResponseHeaders(headers);
   exchange.headersTime = performance.now();
 }
 
@@ -71,10 +75,6 @@ function endFilter(standing: Standing): Uint8Array | undefined {
 }
 
 /** `location` is no header to record; it is looked at here only. */
-function collectLocation(kept: Record<string, string>, headers: unknown): Record<string, string> {
-  return { ...kept, location: findLocation(headers) };
-}
-
 function findLocation(headers: unknown): string {
   if (Array.isArray(headers)) {
     for (let index = 0; index + 1 < headers.length; index += 2) {

@@ -15,6 +15,7 @@ import { scrubUrl } from "../providers/secrets.ts";
 import type { Exchange, RunContext, TapOptions } from "../types.ts";
 import { addNote, createExchange, noteEnd } from "./exchange.ts";
 import { findHeader } from "./headers.ts";
+import { createRedirects, type Redirects } from "./redirects.ts";
 import { createId } from "./id.ts";
 import { authorityOf, type HostEntry, type Router } from "./route.ts";
 
@@ -55,6 +56,8 @@ export type HostInterest = HostEntry | "sniff" | undefined;
 export interface Observer extends ObserverOptions {
   /** Who asks, here and now: for spans. */
   resolve(bound: MergedContext | undefined): ResolvedSettings;
+  /** Of calls that are seen at a dispatcher. */
+  redirects: Redirects;
   /** The tap was closed: everything passes through. */
   isClosed: boolean;
   /** First question of each hook. One look-up for an origin seen before. */
@@ -146,6 +149,7 @@ export function createObserver(parts: ObserverOptions): Observer {
 
   return {
     ...parts,
+    redirects: createRedirects(),
     isClosed: false,
     resolve: (bound) =>
       resolveSettings({

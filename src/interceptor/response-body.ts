@@ -25,8 +25,11 @@ const forgotten = new FinalizationRegistry<Held>(({ reader, observer, exchange }
   reader.cancel("Response object has been garbage collected").catch(() => {});
 });
 
+/** Whether an error is the app's own abort. */
+export type IsAbort = (error: unknown) => boolean;
+
 /** @returns the Response to give to the app: the same one where nothing has to be read */
-export function tapResponse(observer: Observer, exchange: Exchange, response: Response): Response {
+export function tapResponse(observer: Observer, exchange: Exchange, response: Response, isAbort: IsAbort): Response {
   exchange.decoded = true;
   exchange.status = typeof response?.status === "number" ? response.status : 0;
   exchange.headersTime = performance.now();
@@ -39,7 +42,7 @@ export function tapResponse(observer: Observer, exchange: Exchange, response: Re
     return response;
   }
   if (isNodeStream(body)) {
-    tapNodeStream(observer, exchange, body, filter);
+    tapNodeStream(observer, exchange, body, filter, isAbort);
     return response;
   }
   if (!(body instanceof ReadableStream) || body.locked) {
@@ -47,7 +50,9 @@ export function tapResponse(observer: Observer, exchange: Exchange, response: Re
     observer.end(exchange);
     return response;
   }
-  return rewrap(response, tapStream(observer, exchange, body as ReadableStream<Uint8Array>, filter));
+  const tapped = tapStream(observer, exchange, body as ReadableStream<Uint8Array>, filter, isAbort);
+  exchange.body = new WeakRef(tapped);
+  return rewrap(response, tapped);
 }
 
 function note(observer: Observer, exchange: Exchange, chunk: unknown): void {
@@ -62,37 +67,75 @@ function note(observer: Observer, exchange: Exchange, chunk: unknown): void {
   }
 }
 
+type Controller = ReadableByteStreamController | ReadableStreamDefaultController<Uint8Array>;
+
 function tapStream(
   observer: Observer,
   exchange: Exchange,
   body: ReadableStream<Uint8Array>,
   filter: UsageFilter | undefined,
+  isAbort: IsAbort,
 ): ReadableStream<Uint8Array> {
   const isBytes = takesByteReaders(body);
   const reader = body.getReader();
+  let isReading = false;
+  /** All that there was has been read. */
+  let isAtEnd = false;
+
+  function finish(controller: Controller | undefined): void {
+    observer.end(exchange);
+    try {
+      if (controller === undefined) return;
+      enqueue(controller, filter?.end());
+      controller.close();
+      (controller as ReadableByteStreamController).byobRequest?.respond(0);
+    } catch {
+      // It has ended otherwise.
+    }
+  }
+
   // No await and no closure per chunk beyond what a pull stream needs; nothing is read before the app reads.
   const source = {
-    async pull(controller: ReadableByteStreamController | ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    start(controller: Controller): void {
+      // What `reader.closed` holds must not hold the stream, or nobody could ever collect it.
+      const held = new WeakRef(controller);
+      reader.closed.then(
+        () => {
+          isAtEnd = true;
+          // Else the last chunk is on its way.
+          if (!isReading) finish(held.deref());
+        },
+        (error: unknown) => {
+          observer.fail(exchange, error, isAbort(error));
+          if (isReading) return;
+          // As without us, an abort is seen at once, not at the next read.
+          held.deref()?.error(error);
+        },
+      );
+    },
+    async pull(controller: Controller): Promise<void> {
       for (;;) {
         let result: ReadableStreamReadResult<Uint8Array>;
+        isReading = true;
         try {
           result = await reader.read();
         } catch (error) {
-          observer.fail(exchange, error, (error as { name?: unknown } | undefined)?.name === "AbortError");
+          observer.fail(exchange, error, isAbort(error));
           enqueue(controller, filter?.end());
           throw error;
+        } finally {
+          isReading = false;
         }
         if (result.done) {
-          observer.end(exchange);
-          enqueue(controller, filter?.end());
-          controller.close();
-          (controller as ReadableByteStreamController).byobRequest?.respond(0);
+          finish(controller);
           return;
         }
         // Before it is handed on: a byte stream takes the buffer away.
         note(observer, exchange, result.value);
         const passed = filter === undefined ? result.value : filter.push(result.value);
-        if (enqueue(controller, passed)) return;
+        const isGiven = enqueue(controller, passed);
+        if (isAtEnd) finish(controller);
+        if (isGiven || isAtEnd) return;
       }
     },
     async cancel(reason: unknown): Promise<void> {
@@ -109,10 +152,7 @@ function tapStream(
 }
 
 /** @returns whether there was something */
-function enqueue(
-  controller: ReadableByteStreamController | ReadableStreamDefaultController<Uint8Array>,
-  chunk: Uint8Array | undefined,
-): boolean {
+function enqueue(controller: Controller, chunk: Uint8Array | undefined): boolean {
   if (chunk === undefined) return false;
   controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
   return true;
@@ -182,6 +222,7 @@ function tapNodeStream(
   exchange: Exchange,
   stream: NodeStreamLike,
   filter: UsageFilter | undefined,
+  isAbort: IsAbort,
 ): void {
   const { push, emit } = stream;
   stream.push = function pushAndNote(chunk, encoding) {
@@ -215,6 +256,11 @@ function tapNodeStream(
   }
 }
 
-function isAbort(error: unknown): boolean {
-  return (error as { name?: unknown } | null | undefined)?.name === "AbortError";
+/** What `abort()` without a reason gives. An object of the app's may throw when it is looked at. */
+export function hasNameOfAbort(error: unknown): boolean {
+  try {
+    return (error as { name?: unknown } | null | undefined)?.name === "AbortError";
+  } catch {
+    return false;
+  }
 }

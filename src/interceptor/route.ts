@@ -80,12 +80,19 @@ function routePath(
   path: string,
   header?: (name: string) => string | undefined,
 ): RouteInfo | undefined {
-  if (method !== "POST" && method.toUpperCase() !== "POST") return undefined;
+  if (!mayCall(method)) return undefined;
   for (const { prefix, target } of entry.overrides) {
     if (!hasPrefix(path, prefix)) continue;
     return target === false ? undefined : routeTarget(target, path.slice(prefix.length), header);
   }
   return entry.known === undefined ? undefined : routeTarget(entry.known, path, header);
+}
+
+/** HEAD asks for the head of what a POST would bring. */
+function mayCall(method: string): boolean {
+  if (method === "POST") return true;
+  const upper = method.toUpperCase();
+  return upper === "POST" || upper === "HEAD";
 }
 
 function routePoll(entry: HostEntry, method: string, path: string): PollRoute | undefined {

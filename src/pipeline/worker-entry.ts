@@ -73,6 +73,7 @@ function restoreExchange(data: ExchangeData): Exchange {
     block: undefined,
     blockUsed: 0,
     body: undefined,
+    isHop: false,
     isDirty: false,
     isEnded: true,
     isCancelled: false,

@@ -58,7 +58,8 @@ export const BEHAVIOURS = {
   },
   "close-delimited": (socket) => socket.end(`${OK}${JSON_TYPE}connection: close\r\n\r\n${ANSWER}`),
   "http-1.0": (socket) => socket.end(`HTTP/1.0 200 OK\r\n${JSON_TYPE}\r\n${ANSWER}`),
-  "no-reason-phrase": (socket) => socket.write(`HTTP/1.1 200\r\n${JSON_TYPE}content-length: ${ANSWER.length}\r\n\r\n${ANSWER}`),
+  "no-reason-phrase": (socket) =>
+    socket.write(`HTTP/1.1 200\r\n${JSON_TYPE}content-length: ${ANSWER.length}\r\n\r\n${ANSWER}`),
   "early-hints": (socket) =>
     socket.write(`HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n${answerHead()}${ANSWER}`),
   "two-responses": (socket) => socket.write(answerHead() + ANSWER + answerHead() + ANSWER),
@@ -69,7 +70,9 @@ export const BEHAVIOURS = {
   trailers: (socket) =>
     socket.write(`${OK}${JSON_TYPE}${CHUNKED}trailer: x-end\r\n\r\n${chunk(ANSWER)}0\r\nx-end: yes\r\n\r\n`),
   "chunk-extensions": (socket) =>
-    socket.write(`${OK}${JSON_TYPE}${CHUNKED}\r\n${ANSWER.length.toString(16)};name=value\r\n${ANSWER}\r\n${LAST_CHUNK}`),
+    socket.write(
+      `${OK}${JSON_TYPE}${CHUNKED}\r\n${ANSWER.length.toString(16)};name=value\r\n${ANSWER}\r\n${LAST_CHUNK}`,
+    ),
   gzip: (socket) => {
     socket.write(`${OK}${JSON_TYPE}content-encoding: gzip\r\ncontent-length: ${gzipped.length}\r\n\r\n`);
     socket.write(gzipped);
@@ -93,9 +96,7 @@ export const BEHAVIOURS = {
   "redirect-nowhere": (socket) =>
     socket.write("HTTP/1.1 307 Temporary Redirect\r\nlocation: http://:99999/\r\ncontent-length: 0\r\n\r\n"),
   redirect: (socket) =>
-    socket.write(
-      "HTTP/1.1 307 Temporary Redirect\r\nlocation: /json/v1/chat/completions\r\ncontent-length: 0\r\n\r\n",
-    ),
+    socket.write("HTTP/1.1 307 Temporary Redirect\r\nlocation: /json/v1/chat/completions\r\ncontent-length: 0\r\n\r\n"),
   // Faults before there is a response.
   "garbage-status": (socket) => socket.end("this is no HTTP\r\n\r\n"),
   "huge-headers": (socket) => socket.end(`${OK}${JSON_TYPE}x-big: ${"x".repeat(200_000)}\r\n\r\n`),
@@ -103,9 +104,9 @@ export const BEHAVIOURS = {
   "bad-length": (socket) => socket.end(`${OK}${JSON_TYPE}content-length: many\r\n\r\n${ANSWER}`),
   "two-lengths": (socket) => socket.end(`${OK}content-length: 5\r\ncontent-length: 6\r\n\r\n${ANSWER}`),
   "slow-headers"(socket) {
-    const timer = setInterval(() => socket.write("HTTP/1.1 200 OK\r\n".slice(0, 1)), 1_000);
+    const timer = setInterval(() => socket.write("x"), 100);
     socket.on("close", () => clearInterval(timer));
-    socket.write("H");
+    socket.write(`${OK}x-slow: `);
   },
   silent: () => {},
   "end-without-answer": (socket) => socket.end(),
@@ -115,7 +116,8 @@ export const BEHAVIOURS = {
     socket.write(`${OK}content-ty`);
     resetSoon(socket);
   },
-  "unasked-upgrade": (socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
+  "unasked-upgrade": (socket) =>
+    socket.end("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
   // Faults in the body.
   "length-too-long"(socket) {
     socket.end(answerHead(ANSWER.length + 100) + ANSWER);

@@ -1,13 +1,20 @@
 /** The ways to put a tap around an app's calls, each beside the same without. */
 import * as undici from "undici";
+import { describe, expect } from "vitest";
 import { createTap, type LlmCall, type Tap, type TapOptions } from "../../src/index.ts";
 import { memorySink } from "../../src/sinks/memory.ts";
-import { expect } from "vitest";
 
 export type Fetch = typeof globalThis.fetch;
 
 /** Agent options for those ways that have a dispatcher of their own. */
 export type AgentOptions = undici.Agent.Options;
+
+export type WayName =
+  | "tap.fetch"
+  | "tap.fetch with a Request"
+  | "tap.install()"
+  | "a composed dispatcher"
+  | "tap.wrapFetch of a foreign fetch";
 
 interface Way {
   /** The same call without a tap. */
@@ -16,29 +23,42 @@ interface Way {
   tapped(tap: Tap, options: AgentOptions): { fetch: Fetch; restore?: () => void };
 }
 
+/** Of a Request that was collected undici no longer hears the abort, with or without a tap. */
+const kept: Request[] = [];
+function keep(request: Request): Request {
+  kept.push(request);
+  return request;
+}
+
 const current: Fetch = (...given) => globalThis.fetch(...given);
 /** Undici's own, with a dispatcher that the app has made. */
 const through =
   (dispatcher: undici.Dispatcher): Fetch =>
   (input, init) =>
-    undici.fetch(input as undici.RequestInfo, { ...init, dispatcher } as undici.RequestInit) as unknown as Promise<Response>;
+    undici.fetch(
+      input as undici.RequestInfo,
+      { ...init, dispatcher } as undici.RequestInit,
+    ) as unknown as Promise<Response>;
 /** It makes the call in a flow of its own and takes no dispatcher from anyone: to a tap, a fetch that is not undici's. */
 const agentOf = new WeakMap<AgentOptions, undici.Agent>();
 function ownFetch(options: AgentOptions): Fetch {
   const agent = agentOf.get(options) ?? new undici.Agent(options);
   agentOf.set(options, agent);
   return (input, init) =>
-    undici.fetch(input as undici.RequestInfo, { ...init, dispatcher: agent } as undici.RequestInit) as unknown as Promise<Response>;
+    undici.fetch(
+      input as undici.RequestInfo,
+      { ...init, dispatcher: agent } as undici.RequestInit,
+    ) as unknown as Promise<Response>;
 }
 
-export const WAYS = {
+const WAYS: Readonly<Record<WayName, Way>> = {
   "tap.fetch": {
     bare: () => current,
     tapped: (tap) => ({ fetch: tap.fetch }),
   },
   "tap.fetch with a Request": {
-    bare: () => (input, init) => globalThis.fetch(new Request(input, init)),
-    tapped: (tap) => ({ fetch: (input, init) => tap.fetch(new Request(input, init)) }),
+    bare: () => (input, init) => globalThis.fetch(keep(new Request(input, init))),
+    tapped: (tap) => ({ fetch: (input, init) => tap.fetch(keep(new Request(input, init))) }),
   },
   "tap.install()": {
     bare: () => current,
@@ -52,10 +72,15 @@ export const WAYS = {
     bare: ownFetch,
     tapped: (tap, options) => ({ fetch: tap.wrapFetch(ownFetch(options)) }),
   },
-} satisfies Record<string, Way>;
+};
 
-export type WayName = keyof typeof WAYS;
-export const WAY_NAMES = Object.keys(WAYS) as WayName[];
+/** All at once, but for those that change what is global. */
+export function describeEachWay(suite: (way: WayName) => void): void {
+  for (const way of Object.keys(WAYS) as WayName[]) {
+    describe("through " + way, { concurrent: way !== "tap.install()" }, () => suite(way));
+  }
+}
+
 /** Those that take the options of an agent. */
 export const OWN_DISPATCHER: readonly WayName[] = ["a composed dispatcher", "tap.wrapFetch of a foreign fetch"];
 
@@ -69,7 +94,7 @@ export function describeError(error: unknown, known: readonly unknown[] = []): u
     isError: error instanceof Error,
     keys: Object.keys(error).toSorted(),
     name,
-    message: String(message).replaceAll(/(?:127\.0\.0\.1|::1):\d+/g, "host"),
+    message: message?.replaceAll(/(?:127\.0\.0\.1|::1):\d+/g, "host"),
     code,
     errno,
     syscall,
@@ -109,8 +134,15 @@ export interface Comparison {
 }
 
 /** Runs the same without and with a tap; the app must see the same, and the record say what has happened. */
-export async function expectSameEnd({ way, run, expected, known = [], agent = {}, hosts }: Comparison): Promise<LlmCall> {
-  const { bare, tapped } = WAYS[way] as Way;
+export async function expectSameEnd({
+  way,
+  run,
+  expected,
+  known = [],
+  agent = {},
+  hosts,
+}: Comparison): Promise<LlmCall> {
+  const { bare, tapped } = WAYS[way];
   const without = await observe(() => run(bare(agent)), known);
   const sink = memorySink();
   const errors: Error[] = [];

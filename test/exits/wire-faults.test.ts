@@ -1,8 +1,8 @@
 /** Whatever a server does to a call: one record that says so, and the app gets what it would have had. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { chatRequest } from "../tap/helpers.ts";
 import { type BehaviourName, type RawServer, startRawServer, url } from "./raw-server.ts";
-import { type Expected, expectSameEnd, type Fetch, OWN_DISPATCHER, WAY_NAMES, WAYS } from "./ways.ts";
+import { type Expected, expectSameEnd, type Fetch, describeEachWay, OWN_DISPATCHER } from "./ways.ts";
 
 let server: RawServer;
 beforeAll(async () => {
@@ -68,13 +68,12 @@ const ENDS: [BehaviourName, Expected][] = [
   ["finished-then-reset", SUCCESS],
 ];
 
-
 /** A big request, so that most of it is still here when the server speaks. */
 const big = { body: JSON.stringify({ model: "m", messages: [{ role: "user", content: "x".repeat(3_000_000) }] }) };
 const HTTP_413: Expected = { outcome: "error", kind: "http", status: 413 };
 const HTTP_307: Expected = { outcome: "error", kind: "http", status: 307 };
 
-describe.each(WAY_NAMES)("through %s", (way) => {
+describeEachWay((way) => {
   const compare = (run: (fetch: Fetch) => Promise<unknown>, expected: Expected, hosts = [server.origin]) =>
     expectSameEnd({ way, run, expected, hosts });
   /** It sees what fetch makes of the wire, not the wire. */
@@ -85,12 +84,16 @@ describe.each(WAY_NAMES)("through %s", (way) => {
   });
 
   it("length-too-short: what was promised came", async () => {
-    await compare(whole("length-too-short"), isForeign ? { outcome: "truncated", kind: "network" } : SUCCESS);
+    await compare(whole("length-too-short"), SUCCESS);
   });
 
-  // The wire is whole; a fetch that decodes it sees an error.
-  it.each(["no-gzip", "cut-gzip"] as const)("%s", async (name) => {
-    await compare(whole(name), isForeign ? CUT : SUCCESS);
+  it("cut-gzip: all of the answer came", async () => {
+    await compare(whole("cut-gzip"), SUCCESS);
+  });
+
+  // The wire is whole, only its label lies; of a fetch that decodes nothing comes but an error.
+  it("no-gzip", async () => {
+    await compare(whole("no-gzip"), isForeign ? CUT : SUCCESS);
   });
 
   // A dispatcher sees the hops; the last one has ended the call.
