@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { FRAME_OUTPUT, FRAME_TERMINAL } from "../../src/parsers/parser.ts";
 import type { Frame, ParsedResponse, Parser, ResponseInput, RouteInfo } from "../../src/parsers/parser.ts";
 import type { Part } from "../../src/types.ts";
+import { growsLinearly } from "../decode/rechunk.ts";
 import { readFixtures } from "./fixtures.ts";
 import type { Fixture } from "./fixtures.ts";
 import { expectValidRequest, expectValidResponse } from "./valid.ts";
@@ -139,6 +140,19 @@ export function describeParserContract<State>(options: ContractOptions<State>): 
           const fixture = { ...anyFixture, streaming: frame.kind !== "body" };
           expectValidResponse(run(fixture, [bend(frame, place, nest(10_000))]).parsed);
         }
+      }
+    });
+
+    it("works in proportion to its input", () => {
+      for (const fixture of fixtures) {
+        const { frames } = fixture;
+        if (!fixture.streaming || frames.length < 2) continue;
+        const repeated = (size: number): Frame[] =>
+          Array.from({ length: size }, (_, at) => frames[at % frames.length]!);
+        expect(
+          growsLinearly((size) => void run(fixture, repeated(size)), 250),
+          fixture.name,
+        ).toBe(true);
       }
     });
 
