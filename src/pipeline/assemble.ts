@@ -76,6 +76,8 @@ export interface Assembly {
   finish(end: { interrupted: boolean }): AssembledExchange;
 }
 
+/** An event with nothing but usage has some 500 characters. */
+const MAX_USAGE_EVENT = 16 * 1024;
 /** Characters of an event that are framing, ids and names, at least. */
 const EVENT_OVERHEAD = 80;
 const DEFAULT_MAX_BODY = 8 * 1024 * 1024;
@@ -142,7 +144,7 @@ export function createAssembly(options: AssemblyOptions): Assembly {
 
   const sink: FramingSink = {
     onEvent(text, name) {
-      if (closed) return;
+      if (closed && !isUsageAlone(text)) return;
       assembly.heldLength += Math.max(0, text.length - EVENT_OVERHEAD);
       const frame = readEvent(text, name, noteTooDeep);
       if (frame === undefined) notes.add(cutOff ? "truncated_event" : "invalid_event_json");
@@ -247,6 +249,18 @@ function readEvent(text: string, name: string | undefined, onTooDeep: () => void
     return name === undefined ? { kind: "event", value } : { kind: "event", value, name };
   } catch {
     return undefined;
+  }
+}
+
+/** Behind the end mark, where SDKs read nothing any more, some gateways still tell what was used. */
+function isUsageAlone(text: string): boolean {
+  if (text.length > MAX_USAGE_EVENT || !text.includes('"usage"')) return false;
+  try {
+    const { choices, usage } = JSON.parse(text) as { choices?: unknown; usage?: unknown };
+    const isEmpty = choices === undefined || (Array.isArray(choices) && choices.length === 0);
+    return isEmpty && typeof usage === "object" && usage !== null;
+  } catch {
+    return false;
   }
 }
 

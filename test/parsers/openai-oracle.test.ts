@@ -36,7 +36,11 @@ const said: fc.Arbitrary<Delta[]> = fc
     const turns = interleaved
       ? [0, 1, 2].flatMap((at) => each.flatMap((deltas) => deltas.slice(at, at + 1)))
       : each.flat();
-    return [{ role: "assistant" as const, content: "" }, ...pieces.map((piece): Delta => ({ [key]: piece })), ...turns];
+    const opening: Delta = { role: "assistant", content: "" };
+    return [opening].concat(
+      pieces.map((piece) => ({ [key]: piece })),
+      turns,
+    );
   });
 
 const answers = fc

@@ -161,6 +161,27 @@ describe("streams", () => {
   });
 });
 
+it("reads usage that comes behind the end mark, and nothing else that does", () => {
+  const body: Body = {
+    name: "late usage",
+    route: { provider: "custom", api: "openai-chat", operation: "chat" },
+    status: 200,
+    request: {},
+    headers: {},
+    text: [
+      { id: "c-1", model: "m", choices: [{ index: 0, delta: { content: "Hi" }, finish_reason: "stop" }] },
+      "[DONE]",
+      { choices: [{ index: 0, delta: { content: " there" } }], usage: { prompt_tokens: 9 } },
+      { choices: [], usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 } },
+    ]
+      .map((event) => `data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`)
+      .join(""),
+  };
+  const assembled = assemble(body, [new TextEncoder().encode(body.text)], SSE);
+  expect(textOf(assembled)).toBe("Hi");
+  expect(assembled.response.usage).toMatchObject({ inputTokens: 1, outputTokens: 2, totalTokens: 3, complete: true });
+});
+
 const bodyMangles: [string, (text: string) => string][] = [
   ["a byte order mark", (text) => `\u{FEFF}${text}`],
   ["white space in front", (text) => `\n\n   \r\n\t${text}`],
