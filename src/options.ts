@@ -48,10 +48,23 @@ function isPrices(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return expected;
   for (const price of Object.values(value) as unknown[]) {
     if (typeof price !== "object" || price === null) return expected;
-    for (const [key, usd] of Object.entries(price)) {
-      if (!/^(?:input|output|cacheRead|cacheWrite)PerMillion$/.test(key)) return `${expected}; \`${key}\` is unknown`;
-      if (usd !== undefined && (typeof usd !== "number" || !(usd >= 0))) return `${expected}; \`${key}\` is no price`;
+    const { tiers = {}, ...standard } = price as { tiers?: unknown };
+    if (typeof tiers !== "object" || tiers === null) return `${expected}; \`tiers\` is no object`;
+    for (const prices of [standard, ...(Object.values(tiers) as unknown[])]) {
+      const problem = findPriceProblem(prices);
+      if (problem !== undefined) return `${expected}; ${problem}`;
     }
+  }
+  return undefined;
+}
+
+const PRICE = /^(?:input(?:Audio|Image)?|output(?:Audio|Image)?|cacheRead|cacheWrite(?:1h)?)PerMillion$/;
+
+function findPriceProblem(prices: unknown): string | undefined {
+  if (typeof prices !== "object" || prices === null) return "a tier is no object";
+  for (const [key, usd] of Object.entries(prices)) {
+    if (!PRICE.test(key)) return `\`${key}\` is unknown`;
+    if (usd !== undefined && (typeof usd !== "number" || !(usd >= 0))) return `\`${key}\` is no price`;
   }
   return undefined;
 }

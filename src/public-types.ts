@@ -27,6 +27,7 @@ export type {
   Outcome,
   Part,
   PriceOverride,
+  TokenPrices,
   RateLimit,
   RunContext,
   ServerToolCallPart,

@@ -527,12 +527,26 @@ export interface TapLimits {
   queueExchanges?: number;
 }
 
-export interface PriceOverride {
-  /** USD per million tokens. */
+/** USD per million tokens. */
+export interface TokenPrices {
   inputPerMillion?: number;
   outputPerMillion?: number;
+  /** Default: that of input. */
   cacheReadPerMillion?: number;
+  /** Default: that of input. */
   cacheWritePerMillion?: number;
+  /** Of what is kept for an hour. Default: that of other cache writes. */
+  cacheWrite1hPerMillion?: number;
+  /** Audio and images. Default: that of input or output. */
+  inputAudioPerMillion?: number;
+  outputAudioPerMillion?: number;
+  inputImagePerMillion?: number;
+  outputImagePerMillion?: number;
+}
+
+export interface PriceOverride extends TokenPrices {
+  /** Other prices for a service tier, by its name on the wire: `flex`, `priority`, `batch`. Default: those of the model. */
+  tiers?: Record<string, TokenPrices>;
 }
 
 export interface TapOptions {

@@ -8,7 +8,7 @@
 import type { Cost, LlmCall, PriceOverride } from "../types.ts";
 import { findPriceProvider, priceByModel } from "./price-list.ts";
 import type { PriceList, PriceProvider } from "./price-list.ts";
-import { priceByOverride } from "./price-override.ts";
+import { pickTier, priceByOverride } from "./price-override.ts";
 import { findPriceKey } from "./price-providers.ts";
 import type { PriceKey } from "./price-providers.ts";
 import { hasSpecialTerms, isBillable } from "./price-usage.ts";
@@ -65,7 +65,7 @@ export function createCostCalculator({ prices = {}, onError }: CostCalculatorOpt
         ? hasSpecialTerms(call)
           ? undefined
           : priceByList(call)
-        : priceByOverride(call.usage, override);
+        : priceByOverride(call.usage, pickTier(override, call));
     if (cost === undefined && !call.capture.notes.includes(PRICE_UNKNOWN)) call.capture.notes.push(PRICE_UNKNOWN);
     return cost;
   }

@@ -66,12 +66,18 @@ const OTHER_PRICE = /batch|flex|priority|scale|reserved|provisioned|fast/;
 /** The call ran under terms that the price list does not cover. */
 export function hasSpecialTerms(call: LlmCall): boolean {
   const { parameters } = call.request;
-  const tier = call.response?.serviceTier ?? readTier(parameters["service_tier"] ?? parameters["serviceTier"]);
+  const tier = serviceTierOf(call);
   // Groq bills `flex` as it bills `on_demand`.
-  if (tier !== undefined && OTHER_PRICE.test(tier.toLowerCase()) && call.provider !== "groq") return true;
+  if (tier !== undefined && OTHER_PRICE.test(tier) && call.provider !== "groq") return true;
   const raw = (call.usage.raw ?? {}) as Record<string, unknown>;
   // Anthropic: fast mode, and a surcharge for inference in one region.
   return (raw["speed"] ?? parameters["speed"]) === "fast" || raw["inference_geo"] === "us";
+}
+
+/** The tier that the call ran on, in lower case; what was asked for where the answer does not say. */
+export function serviceTierOf({ request: { parameters }, response }: LlmCall): string | undefined {
+  const tier = response?.serviceTier ?? readTier(parameters["service_tier"] ?? parameters["serviceTier"]);
+  return tier?.toLowerCase();
 }
 
 function readTier(value: unknown): string | undefined {

@@ -143,6 +143,8 @@ export function testSink(subject: SinkSubject, { describe, it, expect }: TestFun
       const records = sampleRecords(3);
       const { results } = await promptly(write(sink, records, AbortSignal.abort()), "a write with an aborted signal");
       expectResults(records, results);
+      await settleStored(sink);
+      if (subject.received) await expectArrived(records, results);
     });
 
     if (subject.hang) {
@@ -205,6 +207,16 @@ export function testSink(subject: SinkSubject, { describe, it, expect }: TestFun
     if (sink.report === undefined) return;
     await sink.flush?.({ signal: new AbortController().signal });
     expect(sink.report().pending).toBe(0);
+  }
+
+  /** What counts as there is there, and what is to be given again is not. */
+  async function expectArrived(records: readonly TapRecord[], results: readonly DeliveryResult[]): Promise<void> {
+    const arrived = new Set(await subject.received?.());
+    for (const [index, { id }] of records.entries()) {
+      const result = results[index] as DeliveryResult;
+      if (result === "delivered" || result === "stored") expect(arrived.has(id)).toBe(true);
+      if (result === "rejected") expect(arrived.has(id)).toBe(false);
+    }
   }
 
   function expectResults(records: readonly TapRecord[], results: readonly string[]): void {

@@ -369,6 +369,51 @@ describe("the prices option", () => {
     });
   });
 
+  it("counts each token once, at the price of its kind", () => {
+    const kinds: PriceOverride = {
+      ...price,
+      cacheWrite1hPerMillion: 20,
+      inputAudioPerMillion: 100,
+      outputAudioPerMillion: 200,
+      inputImagePerMillion: 50,
+      outputImagePerMillion: 300,
+    };
+    const call = makeCall({
+      model: "m",
+      usage: {
+        ...usage,
+        cacheWrite1hTokens: 100,
+        inputAudioTokens: 60,
+        cacheReadAudioTokens: 10,
+        inputImageTokens: 40,
+        outputAudioTokens: 30,
+        outputImageTokens: 20,
+      },
+    });
+    // 200 × 1 + 200 × 12 + 100 × 20 + 50 × 100 + 40 × 50 + 410 × 10, and 30 × 200 + 20 × 300 + 50 × 20
+    expect(createCostCalculator({ prices: { m: kinds } }).price(call)).toMatchObject({
+      inputUsd: 0.0157,
+      outputUsd: 0.013,
+      totalUsd: 0.0287,
+      cacheWriteUsd: 0.0044,
+    });
+  });
+
+  it("takes the prices of the tier that the call ran on", () => {
+    const calculator = createCostCalculator({
+      prices: { m: { ...price, tiers: { flex: { inputPerMillion: 5, outputPerMillion: 10 } } } },
+    });
+    const plain = { inputTokens: 1000, outputTokens: 100 };
+    const costOf = (example: Partial<Case>): number | undefined =>
+      calculator.price(makeCall({ model: "m", usage: plain, ...example }))?.totalUsd;
+    expect(costOf({})).toBe(0.012);
+    expect(costOf({ response: { serviceTier: "flex" } })).toBe(0.006);
+    expect(costOf({ parameters: { service_tier: "flex" } })).toBe(0.006);
+    // Asked for, and not given.
+    expect(costOf({ parameters: { service_tier: "flex" }, response: { serviceTier: "default" } })).toBe(0.012);
+    expect(costOf({ response: { serviceTier: "constructor" } })).toBe(0.012);
+  });
+
   it("takes the price of input for cached input that has none", () => {
     const calculator = createCostCalculator({ prices: { m: { inputPerMillion: 10, outputPerMillion: 20 } } });
     expect(calculator.price(makeCall({ model: "m", usage }))?.totalUsd).toBe(0.012);
