@@ -112,6 +112,9 @@ export function createTap(options: TapOptions = {}): Tap {
     },
   });
 
+  /** A record is safe once such a sink has it; until then a crash takes it along. */
+  const isDurable = deliveries.all.some((delivery) => delivery.isDurable);
+
   const recording = createRecording({
     readingOptions: {
       options,
@@ -135,6 +138,7 @@ export function createTap(options: TapOptions = {}): Tap {
     onAssembled: recording.recordExchange,
     onFailed: recording.recordFailure,
     onContentDropped: (cause) => increase(counters.contentDropped, cause),
+    isPrompt: isDurable,
   });
 
   const spans = createSpanLog({
@@ -197,6 +201,8 @@ export function createTap(options: TapOptions = {}): Tap {
       });
     });
   }
+
+  if (isDurable) openQueue();
 
   /** At the end of the process there is no time to wait. */
   function openQueueNow(): void {

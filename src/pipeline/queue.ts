@@ -19,6 +19,8 @@ export interface QueueOptions {
   /** An exchange could not be read: something of ours is broken. */
   onFailed(exchange: Exchange, error: unknown): void;
   onContentDropped(cause: string): void;
+  /** Take up an exchange as soon as it has ended: what keeps its record safe has not seen it before. Default false. */
+  isPrompt?: boolean;
 }
 
 export interface Queue {
@@ -57,7 +59,7 @@ const WAIT_MS = 10;
 const SLICE_MS = 1;
 
 export function createQueue(options: QueueOptions): Queue {
-  const { limits } = options;
+  const { limits, isPrompt = false } = options;
   const entries = new Map<Exchange, Entry>();
   /** Jobs that wait for something. */
   const waiting = new Map<Job, Promise<void>>();
@@ -71,6 +73,7 @@ export function createQueue(options: QueueOptions): Queue {
   let timer: Timer | undefined;
   let makeJob: MakeJob | undefined;
   let isRunning = false;
+  let isHurrying = false;
   let bytes = 0;
   let until = 0;
   const isTimeUp = (): boolean => performance.now() >= until;
@@ -82,10 +85,18 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function touch(exchange: Exchange): void {
+    if (isPrompt && exchange.isEnded) hurry();
     if (exchange.isDirty) return;
     exchange.isDirty = true;
     dirty.push(exchange);
     if (timer === undefined && !isRunning) timer = setTimer(run, WAIT_MS);
+  }
+
+  function hurry(): void {
+    if (isHurrying || isRunning) return;
+    isHurrying = true;
+    timer?.cancel();
+    timer = setTimer(run, 0);
   }
 
   /** One slice. Each exchange gets its turn: what is not done goes to the end of the line. */
@@ -110,6 +121,7 @@ export function createQueue(options: QueueOptions): Queue {
 
   function run(): void {
     timer = undefined;
+    isHurrying = false;
     if (dirty.length === 0) return;
     if (makeJob === undefined) {
       // What reading needs is still loading; what comes meanwhile is bounded like everything else.
@@ -252,6 +264,7 @@ export function createQueue(options: QueueOptions): Queue {
     for (;;) {
       timer?.cancel();
       timer = undefined;
+      isHurrying = false;
       if (first < dirty.length) runSlice();
       if (first < dirty.length) await new Promise<void>(nextTurn);
       else if (waiting.size > 0) await Promise.race(waiting.values());
