@@ -141,9 +141,10 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
     lines += count;
   }
 
-  async function readChunk(size: number): Promise<Buffer> {
-    const chunk = Buffer.allocUnsafe(size);
-    const { bytesRead } = await read(file.get(), chunk, 0, size, offset);
+  async function readChunk(size: number, end = Number.POSITIVE_INFINITY): Promise<Buffer> {
+    const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(size, end - offset)));
+    if (chunk.length === 0) return chunk;
+    const { bytesRead } = await read(file.get(), chunk, 0, chunk.length, offset);
     return chunk.subarray(0, bytesRead);
   }
 
@@ -151,7 +152,8 @@ export function createSegment({ path, isNew, fsync }: SegmentOptions): Segment {
   async function readLines(): Promise<Buffer | undefined> {
     let size = Math.min(CHUNK_BYTES, Math.max(MIN_CHUNK_BYTES, bytes - offset));
     for (;;) {
-      const chunk = await readChunk(size);
+      // Beyond that is what an append is writing by now: when it fails, it is taken back.
+      const chunk = await readChunk(size, bytes);
       if (chunk.includes(NEWLINE)) return chunk;
       if (chunk.length < size) return undefined;
       if (size < MAX_LINE_BYTES) size *= 4;

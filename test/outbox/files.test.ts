@@ -197,6 +197,58 @@ describe("a disk that does not take records", () => {
     expect(sink.stats()).toMatchObject({ corrupt: 0, torn: 0, pending: 0 });
   });
 
+  it("full in the middle of a block: what is taken back was not sent, and what comes later is", async () => {
+    const destination = createDestination();
+    const sink = workspace.open(destination);
+    // More than one batch: the rest is not read as long as the first is under way.
+    const [stored, inMemory, later] = [sampleRecords(600), sampleRecords(4), sampleRecords(3)];
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    destination.answer = async (records) => {
+      await gate;
+      return { results: records.map(() => "delivered") };
+    };
+    await write(sink, stored);
+    await until(() => destination.writes.length > 0);
+    const real = fs.write.bind(fs);
+    let calls = 0;
+    let fail: () => void = () => undefined;
+    const spy = vi.spyOn(fs, "write").mockImplementation(((
+      descriptor: number,
+      bytes: Buffer,
+      start: number,
+      length: number,
+      position: null,
+      done: (error: Error | null, written?: number) => void,
+    ) => {
+      calls += 1;
+      // Two whole lines and a bit of the third; then it is full, but not before the reader has had its turn.
+      const two = bytes.indexOf(10, bytes.indexOf(10) + 1) + 10;
+      if (calls === 1) return real(descriptor, bytes, start, Math.min(length, two), position, done);
+      if (calls > 2) return real(descriptor, bytes, start, length, position, done);
+      const full = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+      fail = () => done(full);
+    }) as never);
+    const writing = write(sink, inMemory);
+    await until(() => calls === 2);
+    open();
+    // The log is read on.
+    await until(() => destination.arrived.length >= stored.length);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+    expect(ids(destination.arrived)).toEqual(ids(stored));
+    fail();
+    expect(await writing).toEqual(inMemory.map(() => "delivered"));
+    spy.mockRestore();
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => now() + 6_000);
+    expect(await write(sink, later)).toEqual(later.map(() => "stored"));
+    await flush(sink);
+    expect(ids(destination.arrived)).toEqual(ids([...stored, ...inMemory, ...later]));
+    expect(sink.report()).toMatchObject({ pending: 0, dropped: 0, unknown: 0 });
+  });
+
   it("at the exit, what the disk does not take goes to the sink, if that can", () => {
     fs.writeFileSync(join(workspace.dir, "file"), "");
     const written: string[] = [];
