@@ -8,7 +8,7 @@ import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asLabel, asObject, compact, omitKeys } from "./shared/json.ts";
+import { addKnown, asLabel, asObject, compact, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createMessage, textParts } from "./shared/message-parts.ts";
 
@@ -53,6 +53,6 @@ function createCompletionFold(input: ResponseInput): AnswerFold {
     readEvent: read,
     isFinished: () => choices.isFinished(),
     hasOutput: () => choices.hasOutput(),
-    build: (situation) => compact({ ...buildAnswer(choices, situation, undefined), id, model }),
+    build: (situation) => addKnown(buildAnswer(choices, situation, undefined), { id, model }),
   };
 }

@@ -13,7 +13,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import { createCountFold } from "./shared/count-fold.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
+import { addKnown, asArray, asLabel, asObject, compact, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readReportedCost } from "./shared/openai-usage.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
@@ -179,8 +179,7 @@ function createMessageFold(input: ResponseInput): AnswerFold {
       const zeroMeansMissing = !countingProviders.has(input.route.provider);
       const response = buildAnswer(choices, situation, readAnthropicUsage(raw), { zeroMeansMissing });
       if (fellBack) response.notes.push("model_fallback");
-      return compact({
-        ...response,
+      return addKnown(response, {
         id,
         model,
         upstreamProvider,

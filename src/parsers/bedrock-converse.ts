@@ -21,7 +21,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import { createCountFold } from "./shared/count-fold.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
+import { addKnown, asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
 import { citationPart } from "./shared/message-parts.ts";
@@ -183,7 +183,7 @@ function createConverseFold(input: ResponseInput): AnswerFold {
     build(situation) {
       // Bedrock counts: a prompt that a guardrail blocked took no tokens.
       const answer = buildAnswer(choices, situation, readConverseUsage(usage.toObject()), { zeroMeansMissing: false });
-      return compact({ ...answer, id: asLabel(input.headers["x-amzn-requestid"]), serviceTier, processingMs });
+      return addKnown(answer, { id: asLabel(input.headers["x-amzn-requestid"]), serviceTier, processingMs });
     },
   };
 }

@@ -11,7 +11,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import { readCohereVectors } from "./shared/cohere-answer.ts";
 import { buildAnswer } from "./shared/fold-parser.ts";
 import type { AnswerFold } from "./shared/fold-parser.ts";
-import { asArray, asCount, asIndex, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
+import { addKnown, asArray, asCount, asIndex, asLabel, asObject, asString, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createUsage } from "./shared/usage.ts";
 import type { VectorShape } from "./shared/vectors.ts";
@@ -88,7 +88,7 @@ export function createBedrockTextFold(input: ResponseInput): AnswerFold {
       // Bedrock counts: zeros are what it says.
       const answer = buildAnswer(choices, situation, readReported(), { zeroMeansMissing: false });
       for (const choice of answer.choices) mapImageReason(choice);
-      return compact({ ...answer, id, operation, embeddings });
+      return addKnown(answer, { id, operation, embeddings });
     },
   };
 }

@@ -14,7 +14,7 @@ import { readCohereUsage, readCohereVectors } from "./shared/cohere-answer.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asIndex, asLabel, asObject, compact } from "./shared/json.ts";
+import { addKnown, asArray, asIndex, asLabel, asObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import type { VectorShape } from "./shared/vectors.ts";
 
@@ -129,7 +129,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     isFinished: () => ended || choices.isFinished(),
     hasOutput: () => choices.hasOutput(),
     findError: () => error,
-    build: (situation) => compact({ ...buildAnswer(choices, situation, usage), id: id ?? generationId, embeddings }),
+    build: (situation) => addKnown(buildAnswer(choices, situation, usage), { id: id ?? generationId, embeddings }),
   };
 }
 

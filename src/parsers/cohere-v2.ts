@@ -13,7 +13,7 @@ import { documentParts, readEmbedInput } from "./shared/cohere-request.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
+import { addKnown, asArray, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
 import type { VectorShape } from "./shared/vectors.ts";
@@ -154,6 +154,6 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     isFinished: () => choices.isFinished(),
     hasOutput: () => choices.hasOutput(),
     findError: () => error,
-    build: (situation) => compact({ ...buildAnswer(choices, situation, usage), id, model, embeddings }),
+    build: (situation) => addKnown(buildAnswer(choices, situation, usage), { id, model, embeddings }),
   };
 }

@@ -13,7 +13,7 @@ import { readEmbeddingInput } from "./shared/embedding-input.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asIndex, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
+import { addKnown, asArray, asIndex, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readMediaUrl } from "./shared/media.ts";
 import { textParts } from "./shared/message-parts.ts";
@@ -167,7 +167,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
       calls.clear();
       const answer = buildAnswer(choices, situation, readUsage(usage, embeddings !== undefined));
       const operation = embeddings === undefined ? undefined : "embeddings";
-      return compact({ ...answer, id, operation, embeddings });
+      return addKnown(answer, { id, operation, embeddings });
     },
   };
 }

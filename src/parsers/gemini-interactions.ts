@@ -19,7 +19,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
+import { addKnown, asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
 import { citationPart, textParts } from "./shared/message-parts.ts";
@@ -199,7 +199,7 @@ function createInteractionFold(input: ResponseInput): AnswerFold {
       const answer = buildAnswer(choices, situation, reported, { deferred, zeroMeansMissing: false });
       // The word for an answer that was cut short, which elsewhere may mean anything.
       if (status === "incomplete") for (const choice of answer.choices) choice.finishReason = "length";
-      return compact({ ...answer, id, model, serviceTier, jobId: deferred ? id : undefined });
+      return addKnown(answer, { id, model, serviceTier, jobId: deferred ? id : undefined });
     },
   };
 }

@@ -16,7 +16,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import { createCountFold } from "./shared/count-fold.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asIndex, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
+import { addKnown, asArray, asIndex, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
 import { textParts } from "./shared/message-parts.ts";
@@ -195,7 +195,7 @@ function createContentFold(input: ResponseInput): AnswerFold {
       // A Google endpoint that reports zeros means them.
       const answer = buildAnswer(choices, situation, readGeminiUsage(raw, searches), { zeroMeansMissing: false });
       if (blocked !== undefined && answer.choices.length === 0) answer.choices = [createBlockedChoice(blocked)];
-      return compact({ ...answer, id, model, serviceTier: asLabel(readField(raw, "serviceTier")) });
+      return addKnown(answer, { id, model, serviceTier: asLabel(readField(raw, "serviceTier")) });
     },
   };
 }

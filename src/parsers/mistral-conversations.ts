@@ -12,7 +12,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asCount, asIndex, asLabel, asObject, compact } from "./shared/json.ts";
+import { addKnown, asArray, asCount, asIndex, asLabel, asObject, compact } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createUsage } from "./shared/usage.ts";
 
@@ -142,7 +142,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
       if (situation.finished && choice?.message.parts.some((part) => part.type === "tool_call") === true) {
         choice.finishReason = "tool_calls";
       }
-      return compact({ ...answer, id, model });
+      return addKnown(answer, { id, model });
     },
   };
 }

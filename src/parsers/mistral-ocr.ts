@@ -9,7 +9,7 @@ import { FRAME_NOTHING } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asCount, asLabel, asObject, compact, omitKeys } from "./shared/json.ts";
+import { addKnown, asArray, asCount, asLabel, asObject, compact, omitKeys } from "./shared/json.ts";
 import { textParts } from "./shared/message-parts.ts";
 import { readContent } from "./shared/openai-messages.ts";
 import { createUsage, markUnits } from "./shared/usage.ts";
@@ -55,6 +55,6 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     readEvent: () => FRAME_NOTHING,
     isFinished: () => false,
     hasOutput: () => choices.hasOutput(),
-    build: (situation) => compact({ ...buildAnswer(choices, situation, usage), model }),
+    build: (situation) => addKnown(buildAnswer(choices, situation, usage), { model }),
   };
 }

@@ -10,7 +10,7 @@ import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asIndex, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
+import { addKnown, asArray, asIndex, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createMessage, textParts } from "./shared/message-parts.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
@@ -183,7 +183,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     build: (situation) => {
       const answer = buildAnswer(choices, situation, readOpenAiUsage(usage));
       const operation = embeddings === undefined ? undefined : "embeddings";
-      return compact({ ...answer, id, model, operation, embeddings });
+      return addKnown(answer, { id, model, operation, embeddings });
     },
   };
 }

@@ -11,7 +11,7 @@ import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asArray, asCount, asLabel, asObject, compact, readArguments } from "./shared/json.ts";
+import { addKnown, asArray, asCount, asLabel, asObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createUsage } from "./shared/usage.ts";
 import { measureVectors } from "./shared/vectors.ts";
@@ -87,7 +87,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     readEvent: read,
     isFinished: () => done,
     hasOutput: () => choices.hasOutput(),
-    build: (situation) => compact({ ...buildAnswer(choices, situation, usage), model, embeddings, processingMs }),
+    build: (situation) => addKnown(buildAnswer(choices, situation, usage), { model, embeddings, processingMs }),
   };
 }
 

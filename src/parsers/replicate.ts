@@ -12,7 +12,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
-import { asCount, asLabel, asObject, asString, compact } from "./shared/json.ts";
+import { addKnown, asCount, asLabel, asObject, asString } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { writeJson } from "./shared/json-text.ts";
 import { readMediaUrl } from "./shared/media.ts";
@@ -137,7 +137,7 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     build: (situation) => {
       const answer = buildAnswer(choices, situation, usage, { deferred });
       const judged = judgeUsage(answer.usage, input, operation);
-      return compact({ ...answer, usage: judged, operation, id, jobId: id, model, processingMs });
+      return addKnown(answer, { usage: judged, operation, id, jobId: id, model, processingMs });
     },
   };
 }

@@ -11,7 +11,7 @@ import { FRAME_NOTHING, notApplicableUsage } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold } from "./shared/fold-parser.ts";
-import { asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
+import { addKnown, asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { modalityOf, readBase64Media, readMediaUrl } from "./shared/media.ts";
 import { createMessage, textParts } from "./shared/message-parts.ts";
@@ -185,7 +185,7 @@ function createPredictionFold(input: ResponseInput): AnswerFold {
       for (const choice of answer.choices) if (filtered.has(choice.index)) choice.finishReason = "content_filter";
       const operation = findOperation();
       const embeddings = vectors === 0 ? undefined : compact({ count: vectors, dimensions });
-      return compact({ ...answer, usage: judgeUsage(answer.usage, input, operation), operation, embeddings });
+      return addKnown(answer, { usage: judgeUsage(answer.usage, input, operation), operation, embeddings });
     },
   };
 }

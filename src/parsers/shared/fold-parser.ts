@@ -16,7 +16,7 @@ import type {
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "../parser.ts";
 import type { ChoiceFold } from "./choices.ts";
 import type { JsonObject } from "./json.ts";
-import { buildResponse, createResponseFold, openFrame } from "./response-fold.ts";
+import { createResponseFold, openFrame } from "./response-fold.ts";
 import type { ResponseFold } from "./response-fold.ts";
 import { resolveUsage } from "./usage.ts";
 import type { UsageSituation } from "./usage.ts";
@@ -94,15 +94,12 @@ export function createFoldParser(options: FoldParserOptions): Parser<FoldState> 
       const found = response.error ?? answer.findError?.();
       const error = options.refineError?.(found, input) ?? found;
       const finished = response.ended || error !== undefined || answer.isFinished();
-      const built = answer.build({ status: input.status, error, end, finished });
-      if (error !== undefined) response.error = error;
-      const head = buildResponse(response, {
-        choices: built.choices,
-        usage: built.usage,
-        finished,
-        notes: built.notes,
-      });
-      return { ...head, ...built, notes: head.notes };
+      // The object is the answer's own, and nobody else's any more: it becomes the response.
+      const built: Answer & Partial<ParsedResponse> = answer.build({ status: input.status, error, end, finished });
+      built.finished = finished;
+      if (error !== undefined) built.error = error;
+      if (response.notes.size > 0) built.notes = [...response.notes, ...built.notes];
+      return built as ParsedResponse;
     },
   };
 }

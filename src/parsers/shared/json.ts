@@ -79,6 +79,15 @@ export function compact<T extends object>(fields: { [K in keyof T]: T[K] | undef
   return result as T;
 }
 
+/** Puts the fields that have a value into an object of one's own. Cheaper than `compact` over a copy. */
+export function addKnown<T extends object>(target: T, fields: { [K in keyof T]?: T[K] | undefined }): T {
+  for (const key of Object.keys(fields) as (keyof T)[]) {
+    const value = fields[key];
+    if (value !== undefined) target[key] = value;
+  }
+  return target;
+}
+
 /** Longest name, id or model that is kept; what is longer is no label. */
 const MAX_LABEL_LENGTH = 4096;
 
