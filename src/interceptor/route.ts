@@ -110,8 +110,8 @@ function routePoll(entry: HostEntry, method: string, path: string): PollRoute | 
 }
 
 /** What began the job, and its id. */
-const POLL_PATH = /^(.*\/(?:responses|predictions|async\/chat\/completions))\/([^/]+)$/;
-const POLLED_APIS: ReadonlySet<Api> = new Set(["openai-responses", "replicate", "openai-chat"]);
+const POLL_PATH = /^(.*\/(?:responses|predictions|async\/chat\/completions|threads\/[^/]+\/runs))\/([^/]+)$/;
+const POLLED_APIS: ReadonlySet<Api> = new Set(["openai-responses", "replicate", "openai-chat", "openai-threads"]);
 
 function routeTarget(
   target: HostTarget,

@@ -44,6 +44,7 @@ export function foldChatMessage(fold: ChoiceFold, index: number, message: JsonOb
   const audio = asObject(message["audio"]);
   if (audio !== undefined) output = foldAudio(fold, index, audio) || output;
   if (message["tool_calls"] !== undefined) output = foldToolCalls(fold, index, message["tool_calls"], whole) || output;
+  if (message["content_list"] !== undefined) output = foldSnowflake(fold, index, message) || output;
   const legacyCall = asObject(message["function_call"]);
   if (legacyCall !== undefined && asArray(message["tool_calls"]).length === 0) {
     const delta = { index: "function_call", name: legacyCall["name"], arguments: legacyCall["arguments"] };
@@ -76,6 +77,25 @@ function foldAudio(fold: ChoiceFold, index: number, audio: JsonObject): boolean 
     return true;
   }
   return fold.addMedia(index, "audio", { modality: "audio", data, transcript });
+}
+
+/**
+ * Snowflake repeats a text in `content_list`, and has its tool calls there alone: whole as `{tool_use: {tool_use_id,
+ * name, input}}`, in pieces as the fields of a delta whose `type` says so.
+ */
+function foldSnowflake(fold: ChoiceFold, index: number, message: JsonObject): boolean {
+  if (message["type"] === "tool_use") {
+    const piece = { index: "tool_use", id: message["tool_use_id"], name: message["name"], arguments: message["input"] };
+    return fold.addToolCall(index, piece);
+  }
+  let output = false;
+  for (const item of asArray(message["content_list"])) {
+    const call = asObject(asObject(item)?.["tool_use"]);
+    if (call === undefined) continue;
+    const whole = { index: call["tool_use_id"], id: call["tool_use_id"], name: call["name"], arguments: call["input"] };
+    output = fold.addToolCall(index, whole) || output;
+  }
+  return output;
 }
 
 function foldToolCalls(fold: ChoiceFold, index: number, calls: unknown, whole: boolean): boolean {

@@ -64,6 +64,96 @@ function expectStats(stats: object): void {
   expect(tap.stats()).toMatchObject({ inFlight: 0, errors: {}, dropped: {}, ...stats });
 }
 
+describe("runs of assistants, which are asked for until they are done", () => {
+  const run = (status: string, fields: object = {}): string =>
+    JSON.stringify({
+      id: "run_1",
+      object: "thread.run",
+      model: "gpt-5",
+      thread_id: "t",
+      status,
+      usage: null,
+      ...fields,
+    });
+  const action = {
+    required_action: {
+      type: "submit_tool_outputs",
+      submit_tool_outputs: { tool_calls: [{ id: "c1", type: "function", function: { name: "f", arguments: "{}" } }] },
+    },
+  };
+  const counts = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
+  const post = (path: string): Promise<unknown> =>
+    tap
+      .fetch(`${origin}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ assistant_id: "a", tool_outputs: [] }),
+      })
+      .then((response) => response.text());
+  const get = (path: string): Promise<unknown> => tap.fetch(`${origin}${path}`).then((response) => response.text());
+
+  it("count their usage once, also when the app has to run a tool in between", async () => {
+    makeTap("openai");
+    answers = {
+      "POST /v1/threads/t/runs": [run("queued")],
+      "GET /v1/threads/t/runs/run_1": [
+        run("in_progress"),
+        run("requires_action", action),
+        run("in_progress"),
+        run("completed", { usage: counts }),
+        run("completed", { usage: counts }),
+      ],
+      "POST /v1/threads/t/runs/run_1/submit_tool_outputs": [run("queued")],
+    };
+    await post("/v1/threads/t/runs");
+    await get("/v1/threads/t/runs/run_1");
+    await get("/v1/threads/t/runs/run_1");
+    await post("/v1/threads/t/runs/run_1/submit_tool_outputs");
+    for (let count = 0; count < 3; count += 1) await get("/v1/threads/t/runs/run_1");
+    await tap.flush();
+    expect(
+      sink.calls.map(({ request, usage: { source, totalTokens } }) => [request.method, source, totalTokens]),
+    ).toEqual([
+      ["POST", "missing", undefined],
+      ["GET", "missing", undefined],
+      ["POST", "missing", undefined],
+      ["GET", "reported", 18],
+    ]);
+    expect(sink.calls[1]?.response?.choices[0]?.message.parts).toEqual([
+      { type: "tool_call", id: "c1", name: "f", arguments: {} },
+    ]);
+    expect(sink.calls.every(({ response }) => response?.id === "run_1")).toBe(true);
+    expectStats({ seen: 7, recorded: 4, ignored: { poll: 3 } });
+  });
+});
+
+it("Perplexity's asynchronous calls count once", async () => {
+  makeTap("perplexity");
+  const job = (status: string, answer: object | null): string =>
+    JSON.stringify({ id: "job-1", model: "sonar", status, error_message: null, response: answer });
+  const answer = {
+    id: "x",
+    model: "sonar",
+    choices: [{ index: 0, message: { role: "assistant", content: "the answer" }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 },
+  };
+  answers = {
+    "POST /async/chat/completions": [job("CREATED", null)],
+    "GET /async/chat/completions/job-1": [job("IN_PROGRESS", null), job("COMPLETED", answer), job("COMPLETED", answer)],
+  };
+  const body = JSON.stringify({ request: { model: "sonar", messages: [{ role: "user", content: "the question" }] } });
+  await (await tap.fetch(`${origin}/async/chat/completions`, { method: "POST", body })).text();
+  for (let count = 0; count < 3; count += 1) {
+    await (await tap.fetch(`${origin}/async/chat/completions/job-1`)).text();
+  }
+  await tap.flush();
+  expect(sink.calls).toMatchObject([
+    { response: { jobId: "job-1" }, usage: { missingReason: "deferred" } },
+    { response: { id: "job-1" }, usage: { totalTokens: 3 }, capture: { notes: ["deferred_result"] } },
+  ]);
+  expectStats({ seen: 4, recorded: 2, ignored: { poll: 2 } });
+});
+
 describe("Responses in the background", () => {
   it("give a record at once, and one with usage when a poll brings the end", async () => {
     makeTap("openai");

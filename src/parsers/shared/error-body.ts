@@ -27,7 +27,11 @@ export function readErrorBody(value: unknown): ParsedError | undefined {
   if (isObject(error)) return readErrorObject(error, value);
   const status = readStatusInBody(value);
   if (status !== undefined) return status;
-  if (Array.isArray(error) && error.length > 0) return readMessageBody({ ...value, message: joinDetails(error) });
+  if (Array.isArray(error) && error.length > 0) {
+    // Cloudflare's gateway: `[{code, message}]`; Hugging Face: `["text"]`.
+    if (isObject(error[0]) && error[0]["code"] !== undefined) return readErrorObject(error[0], value);
+    return readMessageBody({ ...value, message: joinDetails(error) });
+  }
   const firstOfMany = asArray(value["errors"])[0];
   if (isObject(firstOfMany)) return readErrorObject(firstOfMany, {});
   if (typeof firstOfMany === "string" && firstOfMany !== "") return errorOf(undefined, undefined, firstOfMany);
@@ -96,13 +100,13 @@ function readRetryInfo(details: unknown): number | undefined {
 }
 
 function readMessageBody(value: JsonObject): ParsedError | undefined {
-  const message = readMessage(value) ?? asString(value["title"]);
+  const message = readMessage(value) ?? asString(value["title"]) ?? asString(asObject(value["fault"])?.["faultstring"]);
   const awsType = asString(value["__type"]);
   const ownType = asString(value["type"]);
   // In `{type: "error", message}` the type only says that this is an error.
   const saidType = ownType === "error" ? undefined : ownType;
   const type = awsType === undefined ? (saidType ?? asString(value["error_type"])) : awsType.replace(/^.*#/, "");
-  const code = asScalarString(value["code"]);
+  const code = asScalarString(value["code"]) ?? asScalarString(value["error_code"]);
   if (message === undefined && awsType === undefined && code === undefined) return undefined;
   return errorOf(type, code, message);
 }
