@@ -39,6 +39,10 @@ export interface MergedContext extends RunContext {
 /** A call through a fetch wrapper that could not give its dispatcher along. */
 export interface PendingCall {
   observer: object;
+  /** That of another tap, whose wrapper this call has passed before. */
+  outer: PendingCall | undefined;
+  /** Whether a dispatch is this call; others may be made in its flow, by a body that calls out. */
+  isFor(options: unknown): boolean;
   /** Stands in for the dispatch that has been reached. */
   dispatchThrough(dispatch: unknown, options: unknown, handler: unknown): boolean;
 }

@@ -7,11 +7,11 @@ import { createDeliveries } from "./deliveries.ts";
 import { createEmitter, type TapEvents } from "./emitter.ts";
 import { TapError, type TapErrorCode } from "./errors.ts";
 import { createCallEnder } from "./interceptor/abandoned-body.ts";
-import { type Dispatch, tapDispatch } from "./interceptor/dispatcher.ts";
+import { type Dispatch, findPending, tapDispatch } from "./interceptor/dispatcher.ts";
 import { addNote } from "./interceptor/exchange.ts";
 import { createTappedFetch, type Fetch } from "./interceptor/fetch.ts";
 import { installHooks } from "./interceptor/global.ts";
-import { hookDispatcher, listGlobalDispatchers } from "./interceptor/hook-dispatcher.ts";
+import { hookDispatcher, listGlobalDispatchers, originalOf } from "./interceptor/hook-dispatcher.ts";
 import { createObserver, type Observer } from "./interceptor/observer.ts";
 import { createRouter } from "./interceptor/route.ts";
 import { checkOptions, DEFAULT_LIMITS } from "./options.ts";
@@ -218,8 +218,9 @@ export function createTap(options: TapOptions = {}): Tap {
   const hooked = new WeakSet<object>();
   function hookGlobalDispatchers(): void {
     for (const dispatcher of listGlobalDispatchers()) {
-      if (hooked.has(dispatcher)) continue;
-      hooked.add(dispatcher);
+      const original = originalOf(dispatcher);
+      if (hooked.has(original)) continue;
+      hooked.add(original);
       restores.add(hookDispatcher(dispatcher, (dispatch) => passPendingCalls(dispatch, observer)));
     }
   }
@@ -345,10 +346,8 @@ export function createTap(options: TapOptions = {}): Tap {
 /** A call with a Request announces itself in the flow; everything else passes. */
 function passPendingCalls(dispatch: Dispatch, observer: Observer): Dispatch {
   return (options, handler) => {
-    const flow = observer.flow.get();
-    const pending = flow?.pending;
-    if (pending === undefined || pending.observer !== observer) return dispatch(options, handler);
-    return pending.dispatchThrough(dispatch, options, handler);
+    const pending = findPending(observer, options);
+    return pending === undefined ? dispatch(options, handler) : pending.dispatchThrough(dispatch, options, handler);
   };
 }
 

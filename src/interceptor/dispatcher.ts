@@ -1,10 +1,19 @@
 /** The tap at undici's `dispatch`: one wrapped function for `compose`, for `install` and under `tap.fetch`. */
-import type { CallMarker } from "../context.ts";
+import type { CallMarker, PendingCall } from "../context.ts";
 import type { Exchange, RunContext } from "../types.ts";
-import { collectRequestHeaders, hasOverrides, isSignedOver, readOverrides, withoutOverrides } from "./headers.ts";
+import {
+  collectRequestHeaders,
+  hasOverrides,
+  isSignedOver,
+  readOverrides,
+  toRereadable,
+  withoutOverrides,
+} from "./headers.ts";
 import { type Attachment, type Handler, mirrorHandler } from "./handler.ts";
+import { addNote } from "./exchange.ts";
 import { askForUsage } from "./include-usage.ts";
 import { createMarker, type Observer } from "./observer.ts";
+import { overlay } from "./overlay.ts";
 import { watchRequestBody } from "./request-body.ts";
 
 /** Options of a dispatch, as far as they are of interest. */
@@ -33,42 +42,66 @@ export interface DispatchTapOptions {
 }
 
 /** What `tap.interceptor` and `install` put around a dispatch. */
-export function tapDispatch(dispatch: Dispatch, { observer, sniffs, bound }: DispatchTapOptions): Dispatch {
-  return function dispatchTapped(options, handler) {
-    let nextOptions = options;
+export function tapDispatch(dispatch: Dispatch, options: DispatchTapOptions): Dispatch {
+  const { observer } = options;
+  return function dispatchTapped(given, handler) {
+    const pending = findPending(observer, given);
+    if (pending !== undefined) return pending.dispatchThrough(dispatch, given, handler);
+    let nextOptions = given;
     let nextHandler = handler;
+    let exchange: Exchange | undefined;
     try {
-      const plan = planDispatch(observer, sniffs, bound, options, handler);
+      const plan = planDispatch(options, given, handler);
       if (plan !== undefined) {
         nextOptions = plan.options;
         nextHandler = plan.handler;
+        ({ exchange } = plan);
       }
     } catch (error) {
       observer.report("interceptor", error);
     }
-    return dispatch(nextOptions, nextHandler);
+    if (exchange === undefined) return dispatch(nextOptions, nextHandler);
+    tapping += 1;
+    try {
+      return dispatch(nextOptions, nextHandler);
+    } catch (error) {
+      // A wrong handler, or an interceptor of the app that throws: nothing else will ever end this call.
+      observer.fail(exchange, error, false);
+      throw error;
+    } finally {
+      tapping -= 1;
+    }
   };
 }
 
-interface Plan {
+let tapping = 0;
+
+/** Whether a dispatch that is tapped is going on right now. */
+export function isTapping(): boolean {
+  return tapping > 0;
+}
+
+export interface Plan {
   options: DispatchOptions;
   handler: Handler;
+  /** The call that has begun. */
+  exchange?: Exchange;
 }
 
 /** `undefined`: this dispatch is none of our business. */
-function planDispatch(
-  observer: Observer,
-  sniffs: boolean,
-  bound: RunContext | undefined,
-  given: DispatchOptions,
+export function planDispatch(
+  { observer, sniffs, bound }: DispatchTapOptions,
+  original: DispatchOptions,
   handler: Handler,
 ): Plan | undefined {
-  const isOurs = hasOverrides(given.headers);
+  const headers = toRereadable(original.headers);
+  const given = headers === original.headers ? original : withOptions(original, { headers });
+  const isOurs = hasOverrides(headers);
   const interest = observer.isClosed ? undefined : observer.findInterest(originOf(given), sniffs);
-  if (interest === undefined && !isOurs) return undefined;
+  if (interest === undefined && !isOurs && given === original) return undefined;
   const stripped = isOurs ? stripOverrides(observer, given) : undefined;
   const options = stripped?.options ?? given;
-  const unchanged = stripped === undefined ? undefined : { options, handler };
+  const unchanged = options === original ? undefined : { options, handler };
   if (interest === undefined) return unchanged;
   if (given.upgrade !== undefined && given.upgrade !== null && given.upgrade !== false) return unchanged;
   if (given.method === "CONNECT" || typeof handler !== "object" || handler === null) return unchanged;
@@ -87,30 +120,66 @@ function planDispatch(
     id: marker?.id,
   });
   if (exchange === undefined) return unchanged;
-  observer.redirects.follow(exchange);
-  const url = originOf(given) + (given.path ?? "");
-  const next = marker ?? createMarker(exchange.id, url, stripped?.overrides);
-  next.observers.add(observer);
-  const asked =
-    observer.options.includeUsage === true ? askForUsage(exchange, options.headers, options.body) : undefined;
-  return attach({ observer, exchange }, { ...options, ...asked, [MARKER]: next }, handler);
+  try {
+    observer.redirects.follow(exchange);
+    const next = marker ?? createMarker(exchange.id, urlOf(given), stripped?.overrides);
+    next.observers.add(observer);
+    const asked =
+      observer.options.includeUsage === true ? askForUsage(exchange, options.headers, options.body) : undefined;
+    return attach({ observer, exchange }, withOptions(options, { ...asked, [MARKER]: next }), handler);
+  } catch (error) {
+    // It passes unseen; what has begun has to end all the same.
+    observer.report("interceptor", error);
+    observer.fail(exchange, error, false);
+    return unchanged;
+  }
 }
 
 /** Puts our handler before the app's, and our ears to the request body. */
 export function attach(attachment: Attachment, options: DispatchOptions, handler: Handler): Plan {
   const { exchange, observer } = attachment;
   exchange.requestHeaders = collectRequestHeaders(options.headers);
-  const body = hasRequest(exchange) ? options.body : watchRequestBody(exchange, options.body, observer.exchangeBytes);
+  const body = hasRequest(exchange) ? options.body : watchBody(exchange, options.body, observer);
   return {
-    options: body === options.body ? options : { ...options, body },
+    options: body === options.body ? options : withOptions(options, { body }),
     handler: mirrorHandler(handler, attachment),
+    exchange,
   };
+}
+
+/** A body that can't be watched (a frozen stream) is sent as it is. */
+function watchBody(exchange: Exchange, body: unknown, observer: Observer): unknown {
+  try {
+    return watchRequestBody(exchange, body, observer.exchangeBytes);
+  } catch {
+    addNote(exchange, "request_body_not_captured");
+    return body;
+  }
+}
+
+/** The same options with other values for some; what they inherit is kept too. */
+export function withOptions(options: DispatchOptions, changes: DispatchOptions): DispatchOptions {
+  const prototype: unknown = Object.getPrototypeOf(options);
+  if (prototype === Object.prototype || prototype === null) return { ...options, ...changes };
+  return overlay(options, changes);
 }
 
 function hasRequest(exchange: Exchange): boolean {
   return (
     exchange.requestBody !== undefined || exchange.requestChunks !== undefined || exchange.requestSource !== undefined
   );
+}
+
+/** The URL of a dispatch, as far as it says it. */
+export function urlOf(options: DispatchOptions): string {
+  return originOf(options) + (options.path ?? "");
+}
+
+/** A call made with a Request announces itself in the flow: this dispatch is it, and its exchange has begun. */
+export function findPending(observer: Observer, options: DispatchOptions): PendingCall | undefined {
+  let pending = observer.flow.get()?.pending;
+  while (pending !== undefined && pending.observer !== observer) pending = pending.outer;
+  return pending !== undefined && options !== undefined && pending.isFor(options) ? pending : undefined;
 }
 
 function originOf({ origin }: DispatchOptions): string {
@@ -128,5 +197,5 @@ function stripOverrides(observer: Observer, options: DispatchOptions): Stripped 
     observer.reportSigned();
     return { options, overrides };
   }
-  return { options: { ...options, headers: withoutOverrides(options.headers) }, overrides };
+  return { options: withOptions(options, { headers: withoutOverrides(options.headers) }), overrides };
 }

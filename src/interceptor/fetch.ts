@@ -5,15 +5,23 @@
  */
 import type { CallMarker, Flow, PendingCall } from "../context.ts";
 import type { Exchange, RunContext } from "../types.ts";
-import { attach, type Dispatch, type DispatchOptions, MARKER } from "./dispatcher.ts";
+import { attach, type Dispatch, type DispatchOptions, MARKER, urlOf, withOptions } from "./dispatcher.ts";
 import { forgetResponse } from "./exchange.ts";
 import type { Handler } from "./handler.ts";
-import { collectRequestHeaders, hasOverrides, isSignedOver, readOverrides, withoutOverrides } from "./headers.ts";
+import {
+  collectRequestHeaders,
+  hasOverrides,
+  isSignedOver,
+  readOverrides,
+  toRereadable,
+  withoutOverrides,
+} from "./headers.ts";
 import { type Dispatcher, findDispatcherFor, findGlobalDispatcher, isDispatcher } from "./hook-dispatcher.ts";
 import { countInstalls } from "./installs.ts";
 import { askForUsage } from "./include-usage.ts";
 import { createMarker, type Observer } from "./observer.ts";
 import { isRedirect } from "./redirects.ts";
+import { readRequestLine, readTarget, type RequestLine, withInit } from "./fetch-request.ts";
 import { noteRequestSource, noteRequestValue } from "./request-body.ts";
 import { hasNameOfAbort, tapResponse } from "./response-body.ts";
 
@@ -31,22 +39,10 @@ export interface FetchTapOptions {
   isInstall?: boolean;
 }
 
-interface RequestLine {
-  origin: string;
-  /** With query. */
-  path: string;
-  method: string;
-  headers: unknown;
-  /** A Request object, when it was given one. */
-  request: Request | undefined;
-  signal: AbortSignal | null | undefined;
-}
-
 /** What goes to the real fetch. */
 interface PlannedCall {
   input: RequestInfo | URL;
   init: RequestInit | undefined;
-  exchange: Exchange | undefined;
   flow: Flow | undefined;
   state: CallState | undefined;
 }
@@ -65,6 +61,8 @@ interface CallState {
   /** Hooks further down know this call by the flow alone. Where they know it by its dispatcher, the flow is not followed. */
   needsFlow: boolean;
   followsRedirects: boolean;
+  /** The next dispatch is where a redirect has sent it. */
+  expectsHop: boolean;
 }
 
 export function createTappedFetch(options: FetchTapOptions): Fetch {
@@ -110,7 +108,10 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
     leaveFlow(flow);
     try {
       if (!state.isAttached) exchange.requestHeaders = collectRequestHeaders(state.headers);
-      observer.fail(exchange, error, isAbort(state, error));
+      const isCancelled = isAbort(state, error);
+      // The dispatcher tells of an abort also when it is fetch that gives up: a body that fails, a redirect it may not follow.
+      if (exchange.isCancelled && !isCancelled && error instanceof TypeError) exchange.isCancelled = false;
+      observer.fail(exchange, error, isCancelled);
     } catch (failure) {
       observer.report("interceptor", failure);
     }
@@ -151,18 +152,24 @@ function isAbort({ signal }: CallState, error: unknown): boolean {
 
 /** `undefined`: call fetch with just what was given. */
 function planCall(
-  { observer, sniffs, bound, hookGlobalDispatchers, isInstall = false }: FetchTapOptions,
+  options: FetchTapOptions,
   input: RequestInfo | URL,
-  init: RequestInit | undefined,
+  givenInit: RequestInit | undefined,
 ): PlannedCall | undefined {
+  const { observer, sniffs, bound } = options;
+  const givenHeaders = givenInit?.headers;
+  const headers = toRereadable(givenHeaders) as HeadersInit | undefined;
+  const init = headers === givenHeaders ? givenInit : withInit(givenInit, { headers } as RequestInit);
+  const unchanged: PlannedCall | undefined =
+    init === givenInit ? undefined : { input, init, flow: undefined, state: undefined };
   const target = readTarget(input);
-  if (target === undefined) return undefined;
-  const isOurs = hasOverrides(init?.headers ?? target.request?.headers);
+  if (target === undefined) return unchanged;
+  const isOurs = hasOverrides(headers ?? target.request?.headers);
   // After `close()` the headers that are ours still must not leave.
   const interest = observer.isClosed ? undefined : observer.findInterest(target.origin, sniffs);
-  if (interest === undefined && !isOurs) return undefined;
+  if (interest === undefined && !isOurs) return unchanged;
   const line = readRequestLine(target, init);
-  const plan: PlannedCall = { input, init, exchange: undefined, flow: undefined, state: undefined };
+  const plan: PlannedCall = { input, init, flow: undefined, state: undefined };
   let overrides: CallMarker["overrides"];
   if (isOurs) {
     overrides = readOverrides(line.headers);
@@ -170,10 +177,10 @@ function planCall(
     else plan.init = withInit(init, { headers: withoutOverrides(line.headers) as HeadersInit });
   }
   const outer = observer.flow.get();
-  if (interest === undefined || outer?.isSuppressed === true) return isOurs ? plan : undefined;
+  if (interest === undefined || outer?.isSuppressed === true) return isOurs ? plan : unchanged;
   const url = line.origin + line.path;
   const marker = readMarker(init, outer, url);
-  if (marker?.observers.has(observer) === true) return isOurs ? plan : undefined;
+  if (marker?.observers.has(observer) === true) return isOurs ? plan : unchanged;
   const exchange = observer.begin(interest, {
     via: "fetch",
     origin: line.origin,
@@ -184,24 +191,47 @@ function planCall(
     bound,
     id: marker?.id,
   });
-  if (exchange === undefined) return isOurs ? plan : undefined;
+  if (exchange === undefined) return isOurs ? plan : unchanged;
+  const before = plan.init;
+  try {
+    joinCall(options, plan, { line, exchange, outer, marker: marker ?? createMarker(exchange.id, url, overrides) });
+    return plan;
+  } catch (error) {
+    // It passes unseen; what has begun has to end all the same.
+    observer.report("interceptor", error);
+    observer.fail(exchange, error, false);
+    return { input, init: before, state: undefined, flow: undefined };
+  }
+}
+
+interface JoinedCall {
+  line: RequestLine;
+  exchange: Exchange;
+  outer: Flow | undefined;
+  marker: CallMarker;
+}
+
+/** From here on the call is one of ours. */
+function joinCall(options: FetchTapOptions, plan: PlannedCall, { line, exchange, outer, marker }: JoinedCall): void {
+  const { observer } = options;
+  const { init } = plan;
+  marker.observers.add(observer);
   const state: CallState = {
     observer,
     exchange,
-    marker: marker ?? createMarker(exchange.id, url, overrides),
+    marker,
     signal: line.signal,
     headers: line.headers,
     isAttached: false,
     needsFlow: true,
     followsRedirects: (init?.redirect ?? line.request?.redirect ?? "follow") === "follow",
+    expectsHop: false,
   };
-  state.marker.observers.add(observer);
   if (observer.options.includeUsage === true) askInFetch(plan, exchange, line);
   noteBody(observer, exchange, plan.init?.body);
   plan.state = state;
-  plan.flow = { ...outer, marker: state.marker };
-  giveDispatcher(plan, state, line.request, { hookGlobalDispatchers, isInstall });
-  return plan;
+  plan.flow = { ...outer, marker };
+  giveDispatcher(plan, state, line.request, options);
 }
 
 /** With a body of its own only: that of a Request cannot be seen now. */
@@ -229,15 +259,16 @@ function giveDispatcher(
   plan: PlannedCall,
   state: CallState,
   request: Request | undefined,
-  { hookGlobalDispatchers, isInstall }: Required<Pick<FetchTapOptions, "hookGlobalDispatchers" | "isInstall">>,
+  { hookGlobalDispatchers, isInstall = false }: FetchTapOptions,
 ): void {
-  const given = (plan.init as { dispatcher?: unknown } | undefined)?.dispatcher;
+  // To fetch `null` is none.
+  const given = (plan.init as { dispatcher?: unknown } | undefined)?.dispatcher ?? undefined;
   const hidden = request === undefined ? undefined : findHiddenDispatcher(request);
   if (given !== undefined && !isDispatcher(given)) return;
   if (given === undefined && hidden === "unknown") {
     // It may carry a dispatcher of its own, which `init.dispatcher` would override.
     hookGlobalDispatchers();
-    if (plan.flow !== undefined) plan.flow.pending = createPendingCall(state);
+    if (plan.flow !== undefined) plan.flow.pending = createPendingCall(state, plan.flow.pending);
     return;
   }
   const target = given ?? (hidden === "unknown" ? undefined : hidden) ?? findGlobalDispatcher();
@@ -258,9 +289,12 @@ function findHiddenDispatcher(request: Request): Dispatcher | undefined | "unkno
   return "unknown";
 }
 
-function createPendingCall(state: CallState): PendingCall {
+function createPendingCall(state: CallState, outer: PendingCall | undefined): PendingCall {
   return {
     observer: state.observer,
+    outer,
+    isFor: (options) =>
+      state.expectsHop || (!state.isAttached && urlOf(options as DispatchOptions) === state.marker.url),
     dispatchThrough: (dispatch, options, handler) =>
       dispatchAttached(state, dispatch as Dispatch, options as DispatchOptions, handler as Handler),
   };
@@ -288,15 +322,11 @@ function dispatchAttached(state: CallState, dispatch: Dispatch, options: Dispatc
   let mirrored = handler;
   try {
     if (!exchange.isEnded && typeof handler === "object" && handler !== null) {
-      // Again: fetch follows a redirect.
-      if (state.isAttached) forgetResponse(exchange);
+      if (state.isAttached) followRedirect(state, options);
+      state.expectsHop = false;
       const plan = attach(
-        {
-          observer,
-          exchange,
-          isFollowed: (status, location) => state.followsRedirects && isRedirect(status) && location !== "",
-        },
-        { ...options, [MARKER]: state.marker },
+        { observer, exchange, isFollowed: (status, location) => isFollowed(state, status, location) },
+        withOptions(options, { [MARKER]: state.marker }),
         handler,
       );
       state.isAttached = true;
@@ -309,66 +339,14 @@ function dispatchAttached(state: CallState, dispatch: Dispatch, options: Dispatc
   return dispatch(next, mirrored);
 }
 
-/** `init` with other values for some members, whatever kind of object it is; a Request may stand in for one. */
-function withInit(init: RequestInit | undefined, changes: RequestInit): RequestInit {
-  if (init === undefined || init === null) return changes;
-  const prototype: unknown = Object.getPrototypeOf(init);
-  if (prototype === Object.prototype || prototype === null) return { ...init, ...changes };
-  return new Proxy(init, {
-    get: (target, key) => (Object.hasOwn(changes, key) ? Reflect.get(changes, key) : Reflect.get(target, key, target)),
-    has: (target, key) => Object.hasOwn(changes, key) || Reflect.has(target, key),
-  });
+/** fetch dispatches again. For this tap the call goes on; a tap at the dispatcher has not seen this dispatch yet. */
+function followRedirect(state: CallState, options: DispatchOptions): void {
+  forgetResponse(state.exchange);
+  const before = options[MARKER]?.observers ?? [];
+  state.marker = { ...state.marker, observers: new Set([...before, state.observer]) };
 }
 
-/** Whom a call is for: all that is read of one that is none of our business. */
-interface Target {
-  url: string;
-  /** Where the origin ends in it. */
-  originEnd: number;
-  origin: string;
-  /** A Request object, when it was given one. */
-  request: Request | undefined;
-}
-
-/** `undefined` for what fetch itself will refuse or what is not HTTP. */
-function readTarget(input: unknown): Target | undefined {
-  let url: string;
-  let request: Request | undefined;
-  if (typeof input === "string") url = input;
-  else if (input instanceof URL) url = input.href;
-  else if (isRequestLike(input)) {
-    request = input;
-    url = input.url;
-  } else return undefined;
-  const scheme = url.indexOf("://");
-  if (scheme === -1) return undefined;
-  let end = scheme + 3;
-  for (; end < url.length; end += 1) {
-    const code = url.charCodeAt(end);
-    // `/`, `?`, `#`
-    if (code === 47 || code === 63 || code === 35) break;
-  }
-  return { url, originEnd: end, origin: url.slice(0, end).trimStart(), request };
-}
-
-function readRequestLine({ url, originEnd, origin, request }: Target, init: RequestInit | undefined): RequestLine {
-  const hash = url.indexOf("#", originEnd);
-  const rest = hash === -1 ? url.slice(originEnd) : url.slice(originEnd, hash);
-  return {
-    origin,
-    path: rest === "" || rest.charCodeAt(0) === 63 ? `/${rest}` : rest,
-    method: init?.method ?? request?.method ?? "GET",
-    headers: init?.headers ?? request?.headers,
-    request,
-    signal: init?.signal === undefined ? request?.signal : init.signal,
-  };
-}
-
-function isRequestLike(input: unknown): input is Request {
-  return (
-    typeof input === "object" &&
-    input !== null &&
-    typeof (input as Partial<Request>).url === "string" &&
-    typeof (input as Partial<Request>).method === "string"
-  );
+function isFollowed(state: CallState, status: number, location: string): boolean {
+  state.expectsHop = state.followsRedirects && isRedirect(status) && location !== "";
+  return state.expectsHop;
 }

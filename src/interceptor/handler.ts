@@ -74,6 +74,15 @@ function endFilter(standing: Standing): Uint8Array | undefined {
   return filter?.end();
 }
 
+/** What the app's handler throws at it would keep the error itself from it. */
+function passLast(pass: () => unknown): void {
+  try {
+    pass();
+  } catch {
+    // The error that follows tells more.
+  }
+}
+
 /** `location` is no header to record; it is looked at here only. */
 function findLocation(headers: unknown): string {
   if (Array.isArray(headers)) {
@@ -100,7 +109,7 @@ function noteFailure(standing: Standing, error: unknown, isAborted: boolean): vo
 }
 
 interface ControllerLike {
-  aborted?: boolean;
+  readonly aborted?: boolean;
 }
 
 /** What is done at each method before the app's handler gets it; methods that are not here just pass. */
@@ -167,7 +176,7 @@ const NOTED: Readonly<Record<string, Method>> = {
   onError(error) {
     if (!this.isDetached) guard(this, () => noteFailure(this, error, this.isAborted));
     const rest = endFilter(this);
-    if (rest !== undefined && !this.isAborted) this.inner["onData"]?.(rest);
+    if (rest !== undefined && !this.isAborted) passLast(() => this.inner["onData"]?.(rest));
     return this.inner["onError"]?.(error);
   },
   onResponseError(controller, error) {
@@ -176,7 +185,7 @@ const NOTED: Readonly<Record<string, Method>> = {
     }
     const rest = endFilter(this);
     const isAborted = (controller as ControllerLike | null | undefined)?.aborted === true;
-    if (rest !== undefined && !isAborted) this.inner["onResponseData"]?.(controller, rest);
+    if (rest !== undefined && !isAborted) passLast(() => this.inner["onResponseData"]?.(controller, rest));
     return this.inner["onResponseError"]?.(controller, error);
   },
 };
@@ -225,6 +234,11 @@ function createClass(names: readonly string[]): HandlerClass {
     });
   }
   return TapHandler as unknown as HandlerClass;
+}
+
+/** Whether it stands in for an app's handler. */
+export function isTapHandler(handler: Handler): boolean {
+  return (handler as Partial<Standing>).attachment !== undefined;
 }
 
 /** The handler to give to undici instead of `inner`. */

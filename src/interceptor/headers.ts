@@ -53,6 +53,37 @@ export function hasOverrides(headers: unknown): boolean {
   return false;
 }
 
+/**
+ * Headers that can be read more than once: an iterator that the app gives (a generator) is used up by reading it.
+ * @returns the same headers where they already can
+ */
+export function toRereadable(headers: unknown): unknown {
+  if (!isIterator(headers)) return headers;
+  const pairs: unknown[] = [];
+  let failure: { error: unknown } | undefined;
+  try {
+    // Copies: it may yield the same array each time.
+    for (const pair of headers) pairs.push(Array.isArray(pair) ? [...(pair as unknown[])] : pair);
+  } catch (error) {
+    failure = { error };
+  }
+  return {
+    *[Symbol.iterator](): Generator {
+      yield* pairs;
+      if (failure !== undefined) throw failure.error;
+    },
+  };
+}
+
+function isIterator(headers: unknown): headers is IterableIterator<unknown> {
+  return (
+    typeof headers === "object" &&
+    headers !== null &&
+    typeof (headers as Partial<Iterator<unknown>>).next === "function" &&
+    typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] === "function"
+  );
+}
+
 /** All fields as pairs; values as they are. */
 export function* listHeaders(headers: unknown): Generator<Pair> {
   if (typeof headers !== "object" || headers === null) return;

@@ -5,6 +5,7 @@
 import { builtInUndiciMajor } from "#platform";
 import type { Dispatch } from "./dispatcher.ts";
 import type { Handler } from "./handler.ts";
+import { putHook } from "./hooks.ts";
 
 export interface Dispatcher {
   dispatch: Dispatch;
@@ -22,10 +23,11 @@ export function isDispatcher(value: unknown): value is Dispatcher {
   return typeof value === "object" && value !== null && typeof (value as Dispatcher).dispatch === "function";
 }
 
-/** The global dispatchers there are; fetch is initialised for it, because before that there are none. */
+/**
+ * The global dispatchers there are. Before the first fetch there are none, and it stays so: Node's own would keep an
+ * npm undici that is loaded later from setting its own.
+ */
 export function listGlobalDispatchers(): Dispatcher[] {
-  // Touching it makes Node load its fetch, which sets the symbols.
-  if (readGlobal(GLOBAL_DISPATCHERS[0]) === undefined && typeof globalThis.Response === "undefined") return [];
   const found = GLOBAL_DISPATCHERS.map(readGlobal).filter((dispatcher) => dispatcher !== undefined);
   return [...new Set(found)];
 }
@@ -64,27 +66,85 @@ export function findDispatcherFor(handler: Handler): Dispatcher | undefined {
 
 /**
  * @param wrap Makes the new dispatch from the old one.
- * @returns takes the hook off: where another hook came on top since, it stays and just passes through.
+ * @returns takes the hook off: where another hook came on top since, it passes through until that one is taken off.
  */
 export function hookDispatcher(dispatcher: Dispatcher, wrap: (dispatch: Dispatch) => Dispatch): () => void {
-  const own = Object.getOwnPropertyDescriptor(dispatcher, "dispatch");
-  const original = dispatcher.dispatch;
+  const restore = hookMethod(dispatcher, "dispatch", wrap);
+  if (restore !== undefined) return restore;
+  // What `compose` of undici 7 and 8 makes is a Proxy that shows its own `dispatch` whatever is set; the dispatcher
+  // beneath it can still be reached, by the method that its `dispatch` calls.
+  const key = findInnerMethod(dispatcher);
+  const restoreInner = key === undefined ? undefined : hookMethod(dispatcher, key, wrap);
+  return restoreInner ?? replaceGlobal(dispatcher, wrap);
+}
+
+/** @returns `undefined` where the method stays what it was */
+function hookMethod(
+  dispatcher: Dispatcher,
+  key: string | symbol,
+  wrap: (dispatch: Dispatch) => Dispatch,
+): (() => void) | undefined {
+  const methods = dispatcher as unknown as Record<string | symbol, Dispatch>;
+  const own = Object.getOwnPropertyDescriptor(dispatcher, key);
+  const original = methods[key] as Dispatch;
   const passOn: Dispatch = (options, handler) => original.call(dispatcher, options, handler);
+  const { hooked, hook } = makeHook(passOn, wrap);
+  const restore = putHook(dispatcher, key, { value: hooked, enumerable: own?.enumerable ?? false, hook });
+  if (methods[key] === hooked) return restore;
+  restore();
+  return undefined;
+}
+
+function makeHook(
+  passOn: Dispatch,
+  wrap: (dispatch: Dispatch) => Dispatch,
+): { hooked: Dispatch; hook: { isActive: boolean } } {
   const tapped = wrap(passOn);
-  let isActive = true;
+  const hook = { isActive: true };
   const hooked: Dispatch = function dispatch(options, handler) {
-    return isActive ? tapped(options, handler) : passOn(options, handler);
+    return hook.isActive ? tapped(options, handler) : passOn(options, handler);
   };
-  Object.defineProperty(dispatcher, "dispatch", {
-    value: hooked,
-    writable: true,
-    configurable: true,
-    enumerable: own?.enumerable ?? false,
+  return { hooked, hook };
+}
+
+/** `kDispatch`, which each dispatcher of undici that has connections of its own implements. */
+function findInnerMethod(dispatcher: Dispatcher): symbol | undefined {
+  for (
+    let holder: object | null = dispatcher;
+    holder !== null;
+    holder = Object.getPrototypeOf(holder) as object | null
+  ) {
+    const found = Object.getOwnPropertySymbols(holder).find((symbol) => symbol.description === "dispatch");
+    if (found !== undefined) {
+      return typeof (dispatcher as unknown as Record<symbol, unknown>)[found] === "function" ? found : undefined;
+    }
+  }
+  return undefined;
+}
+
+/** The last resort: another object in its place. Methods keep their `this`. */
+function replaceGlobal(dispatcher: Dispatcher, wrap: (dispatch: Dispatch) => Dispatch): () => void {
+  const { hooked, hook } = makeHook((options, handler) => dispatcher.dispatch(options, handler), wrap);
+  const standIn = new Proxy(dispatcher, {
+    get(target, key) {
+      if (key === "dispatch") return hooked;
+      if (key === ORIGINAL) return originalOf(target);
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
   });
+  const globals = globalThis as Record<symbol, unknown>;
+  const replaced = GLOBAL_DISPATCHERS.filter((symbol) => globals[symbol] === dispatcher);
+  for (const symbol of replaced) globals[symbol] = standIn;
   return () => {
-    isActive = false;
-    if (dispatcher.dispatch !== hooked) return;
-    if (own === undefined) delete (dispatcher as Partial<Dispatcher>).dispatch;
-    else Object.defineProperty(dispatcher, "dispatch", own);
+    hook.isActive = false;
+    for (const symbol of replaced) if (globals[symbol] === standIn) globals[symbol] = dispatcher;
   };
+}
+
+const ORIGINAL = Symbol.for("llm-tap.original.1");
+
+/** The app's own dispatcher, whatever hooks of ours stand in for it: that one is to be hooked once. */
+export function originalOf(dispatcher: Dispatcher): Dispatcher {
+  return (dispatcher as { [ORIGINAL]?: Dispatcher })[ORIGINAL] ?? dispatcher;
 }

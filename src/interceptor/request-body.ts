@@ -83,6 +83,7 @@ export function watchRequestBody(exchange: Exchange, body: unknown, limit: numbe
     return body;
   }
   if (isAsyncGenerator(body)) return passThrough(exchange, body, limit);
+  if (isIterable(body)) return watchIterable(exchange, body, limit);
   addNote(exchange, "request_body_not_captured");
   return body;
 }
@@ -100,8 +101,40 @@ function isAsyncGenerator(body: object): body is AsyncGenerator {
   );
 }
 
-async function* passThrough(exchange: Exchange, body: AsyncGenerator, limit: number): AsyncGenerator {
-  for await (const chunk of body) {
+function isIterable(body: object): body is AsyncIterable<unknown> | Iterable<unknown> {
+  return (
+    typeof (body as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === "function" ||
+    typeof (body as Partial<Iterable<unknown>>)[Symbol.iterator] === "function"
+  );
+}
+
+/**
+ * A web stream, an array of chunks, what undici's retry and redirect make of a generator. A Proxy: an interceptor below
+ * may ask it what it is.
+ */
+function watchIterable(exchange: Exchange, body: object, limit: number): object {
+  return new Proxy(body, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== "function") return value;
+      if (key === Symbol.asyncIterator) {
+        return () => passThrough(exchange, value.call(target) as AsyncIterator<unknown>, limit);
+      }
+      if (key === Symbol.iterator) return () => passAll(exchange, value.call(target) as Iterator<unknown>, limit);
+      return value.bind(target) as unknown;
+    },
+  });
+}
+
+function* passAll(exchange: Exchange, body: Iterator<unknown>, limit: number): Generator {
+  for (const chunk of { [Symbol.iterator]: () => body }) {
+    noteChunk(exchange, chunk, limit);
+    yield chunk;
+  }
+}
+
+async function* passThrough(exchange: Exchange, body: AsyncIterator<unknown>, limit: number): AsyncGenerator {
+  for await (const chunk of { [Symbol.asyncIterator]: () => body }) {
     noteChunk(exchange, chunk, limit);
     yield chunk;
   }
@@ -109,11 +142,20 @@ async function* passThrough(exchange: Exchange, body: AsyncGenerator, limit: num
 
 /** A listener for `data` would start the stream; `emit` only tells when undici has started it. */
 function watchStream(exchange: Exchange, stream: StreamLike, limit: number): void {
+  const own = Object.getOwnPropertyDescriptor(stream, "emit");
   const { emit } = stream;
-  stream.emit = function emitAndNote(event, ...values) {
+  const emitAndNote: StreamLike["emit"] = function emitAndNote(this: StreamLike, event, ...values) {
     if (event === "data") noteChunk(exchange, values[0], limit);
+    // The stream is the app's: it gets it back as it was.
+    else if (event === "end" || event === "error" || event === "close") putBack();
     return emit.call(this, event, ...values);
   };
+  function putBack(): void {
+    if (stream.emit !== emitAndNote) return;
+    if (own === undefined) delete (stream as Partial<StreamLike>).emit;
+    else Object.defineProperty(stream, "emit", own);
+  }
+  Object.defineProperty(stream, "emit", { value: emitAndNote, writable: true, configurable: true, enumerable: false });
 }
 
 function noteChunk(exchange: Exchange, chunk: unknown, limit: number): void {

@@ -8,8 +8,6 @@ import { collectResponseHeaders } from "./headers.ts";
 import type { Observer } from "./observer.ts";
 import { createFilterFor, type UsageFilter } from "./usage-filter.ts";
 
-const SEEN = Symbol.for("llm-tap.responses.1");
-
 interface Held {
   reader: ReadableStreamDefaultReader<Uint8Array>;
   observer: Observer;
@@ -50,9 +48,24 @@ export function tapResponse(observer: Observer, exchange: Exchange, response: Re
     observer.end(exchange);
     return response;
   }
-  const tapped = tapStream(observer, exchange, body as ReadableStream<Uint8Array>, filter, isAbort);
-  exchange.body = new WeakRef(tapped);
-  return rewrap(response, tapped);
+  const { stream, release } = tapStream(observer, exchange, body as ReadableStream<Uint8Array>, filter, isAbort);
+  try {
+    const tapped = rewrap(response, stream);
+    exchange.body = new WeakRef(stream);
+    return tapped;
+  } catch {
+    // A Response that cannot be made anew, of a class of its own or with a status that only a network gives.
+    release();
+    addNote(exchange, "body_not_observable");
+    observer.end(exchange);
+    return response;
+  }
+}
+
+interface TappedStream {
+  stream: ReadableStream<Uint8Array>;
+  /** Gives the body back as it was: nothing has been read. */
+  release(): void;
 }
 
 function note(observer: Observer, exchange: Exchange, chunk: unknown): void {
@@ -75,7 +88,7 @@ function tapStream(
   body: ReadableStream<Uint8Array>,
   filter: UsageFilter | undefined,
   isAbort: IsAbort,
-): ReadableStream<Uint8Array> {
+): TappedStream {
   const isBytes = takesByteReaders(body);
   const reader = body.getReader();
   let isReading = false;
@@ -147,8 +160,14 @@ function tapStream(
   const stream = isBytes
     ? new ReadableStream({ ...source, type: "bytes" }, strategy)
     : new ReadableStream<Uint8Array>(source, strategy);
-  forgotten.register(stream, { reader, observer, exchange });
-  return stream;
+  forgotten.register(stream, { reader, observer, exchange }, reader);
+  return {
+    stream,
+    release() {
+      forgotten.unregister(reader);
+      reader.releaseLock();
+    },
+  };
 }
 
 /** @returns whether there was something */
@@ -174,12 +193,19 @@ function rewrap(response: Response, body: ReadableStream<Uint8Array>): Response 
   const ResponseClass = (typeof constructor === "function" ? constructor : Response) as typeof Response;
   const { status, statusText, headers } = response;
   const copy = new ResponseClass(body, { status, statusText, headers });
+  if (copy.body === null || copy.body === undefined || copy.status !== status) {
+    throw new TypeError("not a Response around this body");
+  }
+  for (const name of Object.getOwnPropertyNames(response)) {
+    const descriptor = Object.getOwnPropertyDescriptor(response, name);
+    if (descriptor !== undefined && !Object.hasOwn(copy, name)) Object.defineProperty(copy, name, descriptor);
+  }
   return restore(copy, response);
 }
 
 function restore(copy: Response, from: Response): Response {
-  const { url, redirected, type } = from;
-  for (const [key, value] of Object.entries({ url, redirected, type })) {
+  const { url, redirected, type, headers } = from;
+  for (const [key, value] of Object.entries({ url, redirected, type, ...(isImmutable(headers) && { headers }) })) {
     Object.defineProperty(copy, key, { value, configurable: true, enumerable: false });
   }
   Object.defineProperty(copy, "clone", {
@@ -190,14 +216,17 @@ function restore(copy: Response, from: Response): Response {
     writable: true,
     enumerable: false,
   });
-  markSeen(copy);
   return copy;
 }
 
-function markSeen(response: Response): void {
-  const holder = globalThis as { [SEEN]?: WeakSet<object> };
-  holder[SEEN] ??= new WeakSet();
-  holder[SEEN].add(response);
+/** Those of a Response from the network are; a constructor makes them so for nobody. */
+function isImmutable(headers: Headers): boolean {
+  try {
+    headers.delete("x-llm-tap-none");
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 interface NodeStreamLike {

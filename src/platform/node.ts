@@ -8,6 +8,7 @@ import type { Decompressor, FlowStore, MediaDigest, Timer } from "./platform.ts"
 
 export { releaseSockets } from "./background.ts";
 export { decompressSync } from "./decompress-sync.ts";
+export { watchRequests } from "./requests.ts";
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer, WorkerLink, WorkerListener } from "./platform.ts";
 export { createHashKey, createKeyedHash } from "./keyed-hash.ts";
 export { onProcessEnd } from "./process-end.ts";

@@ -129,6 +129,10 @@ export function releaseSockets(_isBackground: () => boolean): () => void {
   return () => {};
 }
 
+export function watchRequests(_listener: (request: object) => void): () => void {
+  return () => {};
+}
+
 export function warn(line: string): void {
   console.warn(line);
 }

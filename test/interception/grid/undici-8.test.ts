@@ -1,0 +1,3 @@
+import { describeGrid } from "./describe-grid.ts";
+
+describeGrid(8);
