@@ -440,6 +440,11 @@ export interface Sink {
   destination?: string;
   /** To send a record again does no harm: the destination knows it by its id. Default false. */
   idempotent?: boolean;
+  /**
+   * Adds to a record what must be the same whenever it is sent again, also by another process: an outbox stores what comes
+   * back. Leaves the given one as it is. Default: the record itself.
+   */
+  prepare?(record: TapRecord): TapRecord;
   /** Called once, when a tap takes the sink on. */
   start?(host: SinkHost): void;
   /** Resolves only when the destination has confirmed (or refused). A rejection counts as `retry` for all. */

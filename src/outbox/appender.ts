@@ -6,6 +6,8 @@ import { encodeFrame } from "./frame.ts";
 export interface AppenderOptions {
   /** A record whose line is longer is not taken. */
   maxBytes: number;
+  /** What is stored of a record. Never throws. */
+  prepare(record: TapRecord): TapRecord;
   /** Rejects when the disk does not take them; then none of them is there. */
   write(lines: Buffer, count: number): Promise<void>;
   /** Beside a `write` that may be under way. Throws when the disk does not take them. */
@@ -40,7 +42,7 @@ interface Place {
 const BLOCK_BYTES = 1 << 18;
 const NOTHING: Buffer = Buffer.alloc(0);
 
-export function createAppender({ maxBytes, write, writeSync }: AppenderOptions): Appender {
+export function createAppender({ maxBytes, prepare, write, writeSync }: AppenderOptions): Appender {
   const places = new WeakMap<TapRecord, Place>();
   /** Of the `append` that is under way. */
   let underWay: Set<Place> | undefined;
@@ -49,7 +51,7 @@ export function createAppender({ maxBytes, write, writeSync }: AppenderOptions):
 
   function createPlace(record: TapRecord): Place {
     lastNumber += 1;
-    return { line: encodeFrame(record, lastNumber, Date.now()), isStored: false };
+    return { line: encodeFrame(prepare(record), lastNumber, Date.now()), isStored: false };
   }
 
   function noteStored(place: Place): void {

@@ -86,6 +86,14 @@ export function durable(sink: Sink, options: DurableOptions = {}): DurableSink {
     folder,
     maxBytes,
     fsync,
+    prepare(record) {
+      try {
+        return sink.prepare?.(record) ?? record;
+      } catch {
+        // As it is, it can be sent too.
+        return record;
+      }
+    },
     onGivenUp(segment, unread) {
       sender.giveUp(segment, unread);
       if (segment.givenUp === "dropped") {

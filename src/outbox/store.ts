@@ -18,6 +18,8 @@ export interface StoreOptions {
   /** Of all logs of this process together, done entries included. */
   maxBytes: number;
   fsync: boolean;
+  /** What is stored of a record. Never throws. */
+  prepare(record: TapRecord): TapRecord;
   /** `segment` and its entries are given up, `unread` of which `next` has not given yet. */
   onGivenUp(segment: Segment, unread: number): void;
   /** Lines that hold no entry: complete ones, whose entry is lost, and torn ones, which never were one. */
@@ -49,7 +51,7 @@ const SEGMENT_BYTES = 1 << 23;
 const TIDY_MS = 500;
 
 export function createStore(options: StoreOptions): Store {
-  const { folder, maxBytes, fsync, onGivenUp, onCorrupt } = options;
+  const { folder, maxBytes, fsync, prepare, onGivenUp, onCorrupt } = options;
   const segmentBytes = Math.max(1, Math.min(SEGMENT_BYTES, Math.floor(maxBytes / 4)));
   const self = describeSelf();
   const lease = createLease();
@@ -64,6 +66,7 @@ export function createStore(options: StoreOptions): Store {
   let tidying: NodeJS.Timeout | undefined;
   const appender = createAppender({
     maxBytes,
+    prepare,
     write: appendLines,
     writeSync(lines, count) {
       // The file that is being written to by now: its reader then can tell what was written twice.

@@ -10,6 +10,7 @@ import {
   checkOptions,
   endpointUrl,
 } from "./amplitude/options.ts";
+import { needsServiceDevice } from "./amplitude/envelope.ts";
 import { createEventPreparer } from "./amplitude/prepare-event.ts";
 import { chooseSchema } from "./amplitude/choose-schema.ts";
 import { mergeReasons, mergeResults } from "./amplitude/merge-results.ts";
@@ -65,13 +66,15 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
   const schema = chooseSchema(options.schema ?? "ai", warn);
   const delivery = options.client === undefined ? createKeyDelivery(options, warn) : createAppClientDelivery(options);
   let prepare: ((record: TapRecord) => PreparedEvent[]) | undefined;
+  let serviceDevice = options.deviceId;
+  const readServiceDevice = (): string => (serviceDevice ??= defaultDeviceId());
   let closed = false;
   const underWay = new Set<Promise<unknown>>();
 
   async function write(records: readonly TapRecord[], signal: AbortSignal): Promise<WriteResult> {
     prepare ??= createEventPreparer({
       schema,
-      deviceId: options.deviceId ?? defaultDeviceId(),
+      deviceId: readServiceDevice(),
       maxEventBytes: Math.min(options.maxEventBytes ?? MAX_EVENT_BYTES, MAX_EVENT_BYTES),
     });
     const pauseWhenDue = createTimeSlice();
@@ -123,6 +126,11 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
     ...(options.client === undefined && { destination: nameDestination(options) }),
     // By `insert_id`, for seven days.
     idempotent: true,
+    // Amplitude knows an event by its `insert_id` and its device; the next process may be of another host or name.
+    prepare: (record) =>
+      needsServiceDevice(record.context)
+        ? { ...record, context: { ...record.context, deviceId: readServiceDevice() } }
+        : record,
     write(records, { signal }) {
       if (closed) return Promise.resolve(allResults(records.length, "rejected"));
       const written = write(records, signal);

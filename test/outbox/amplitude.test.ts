@@ -78,3 +78,22 @@ it("a wrong key keeps everything; the logs of one project are never sent to anot
   expect(again.report()).toMatchObject({ delivered: 0, pending: 3 });
   expect(again.directory).not.toContain("wrong");
 });
+
+it("an event keeps its device though the next process is of another host or program", async () => {
+  const calls = [sampleCall({ context: {} }), sampleCall({ context: { userId: "someone" } })];
+  const open = (deviceId: string) =>
+    workspace.open(amplitudeSink({ apiKey: "key", serverUrl: amplitude.url, deviceId, onWarning: () => undefined }));
+  // They arrive, and nobody learns of it.
+  await amplitude.setFault("accept_then_reset");
+  const first = open("host-1");
+  await write(first, calls);
+  await until(() => amplitude.events.length === 2);
+  await first.close?.();
+  await amplitude.setFault();
+  const second = open("host-2");
+  await flush(second);
+  expect(second.stats()).toMatchObject({ delivered: 2, pending: 0 });
+  expect(amplitude.events).toHaveLength(2);
+  expect(amplitude.events[0]?.device_id).toBe("host-1");
+  expect(amplitude.duplicates).toBeGreaterThanOrEqual(2);
+});

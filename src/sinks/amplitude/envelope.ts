@@ -69,6 +69,12 @@ export function buildEnvelope(context: CallContext, serviceDeviceId: string): En
   return { fields, properties };
 }
 
+/** Whether the service's own device stands for nothing that the context names. */
+export function needsServiceDevice({ userId, deviceId }: CallContext): boolean {
+  const user = readId(userId);
+  return readId(deviceId) === undefined && (user === undefined || isRefusedId(user));
+}
+
 /** Contexts come from apps: a number is an id too. */
 function readId(id: unknown): string | undefined {
   if (typeof id === "string") return id.trim() === "" ? undefined : id;
