@@ -23,6 +23,8 @@ const answerEvents: ReadonlySet<string> = new Set([
 export function readBedrockEventError(value: unknown, name: string | undefined): ParsedError | undefined {
   if (name === undefined || answerEvents.has(name)) return undefined;
   const fields = asObject(value);
+  // What a gateway sends in place of an exception has an error of its own in it.
+  if (name === "error" && asObject(fields?.["error"]) !== undefined) return readErrorBody(value);
   if (!/(exception|error)$/i.test(name) && typeof fields?.["message"] !== "string") return undefined;
   const message = readErrorBody(value)?.message ?? asLabel(fields?.["originalMessage"]) ?? name;
   return { type: name, message };

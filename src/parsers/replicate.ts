@@ -60,7 +60,9 @@ function readEventError(value: unknown, name: string | undefined): ParsedError |
   const reason = asObject(event?.["value"])?.["reason"];
   if (name === "done" && reason === "error") return { message: "The prediction failed" };
   if (name !== "error") return undefined;
-  const detail = asString(asObject(event?.["value"])?.["detail"]);
+  const given = asObject(event?.["value"]);
+  const detail = asString(given?.["detail"]);
+  if (given !== undefined && detail === undefined) return readErrorBody(given);
   return { message: detail ?? asString(event?.["text"]) ?? "The prediction failed" };
 }
 

@@ -26,8 +26,12 @@ export function asNumber(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-/** A count: a number that is neither negative nor beyond what can be summed without loss. */
+/**
+ * A count: a number that is neither negative nor beyond what can be summed without loss. Its digits may come as text, as
+ * 64-bit integers do in the JSON of protocol buffers.
+ */
 export function asCount(value: unknown): number | undefined {
+  if (typeof value === "string") return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
   return typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 

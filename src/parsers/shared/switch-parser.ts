@@ -35,7 +35,8 @@ export function createSwitchParser(options: SwitchParserOptions): Parser<SwitchS
     start: (input) => ({ input, parser: undefined, state: undefined }),
     chunk(state: SwitchState, frame: Frame) {
       // A text among events does not tell what the events will be.
-      if (state.parser === undefined && frame.kind === "event-text" && state.input.status < 400) return FRAME_NOTHING;
+      const isText = frame.kind === "event-text" && frame.name !== "error";
+      if (state.parser === undefined && isText && state.input.status < 400) return FRAME_NOTHING;
       const opened = options.openFrame?.(frame, state.input) ?? frame;
       const parser = select(state, "value" in opened ? opened.value : undefined);
       return parser.chunk(state.state, opened);
