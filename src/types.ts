@@ -5,6 +5,9 @@
  * Units: `*Ms` are milliseconds, `startedAt` is epoch milliseconds, `*Usd` US dollars, `bytes` bytes, `*Tokens` tokens.
  */
 
+/** Stands in a text where its middle is missing: a body was too large to be kept. */
+export const GAP_MARK = "… [missing] …";
+
 /** Wire dialects: which parser reads an exchange. */
 export type Api =
   | "openai-chat"

@@ -1,4 +1,5 @@
 /** JSON that is not all there: closed where the wire ended, or joined over a gap in its middle. */
+import { GAP_MARK } from "../types.ts";
 import { parseBoundedJson } from "./bounded-json.ts";
 
 /** Facts that may stand at the root of a large body behind its content. */
@@ -111,7 +112,7 @@ export function recoverLargeJson(head: string, tail: string): unknown {
  * of numbers, which is where all large bodies are large. `undefined` when that gives no JSON.
  */
 export function joinOverGap(head: string, tail: string): RepairedJson | undefined {
-  const inString = parse(trimEscape(head) + trimLeadingEscape(tail));
+  const inString = parse(trimEscape(head) + GAP_MARK + trimLeadingEscape(tail));
   if (inString !== undefined) return inString;
   const lastComma = head.lastIndexOf(",");
   const firstComma = tail.indexOf(",");

@@ -3,10 +3,12 @@
  * `redact`, and only then the cut. One gate is made per record and remembers what it did.
  */
 import { maskCredentials } from "./credentials.ts";
+import { maskEchoes } from "./echoes.ts";
 import { describeBase64Field, describeDataUrls } from "./media.ts";
 import type { Digest } from "./media.ts";
 import { maskEmails, maskPersonalData } from "./redact.ts";
-import { cutWithMarker, dropBrokenEnd, isIdentifier } from "./text.ts";
+import { GAP_MARK } from "../types.ts";
+import { cutWithMarker, dropBrokenEnd, dropBrokenStart, isIdentifier } from "./text.ts";
 import { transformJson } from "./transform-json.ts";
 
 export interface PrivacyPolicy {
@@ -38,6 +40,10 @@ export interface Place {
   side: Side;
   /** Scrub what is shaped like a credential also without `redactPii`: error texts, URLs and configuration. */
   credentials?: boolean;
+  /** May hold passages of what the app sent: citations. */
+  quotes?: boolean;
+  /** Texts of this length were cut before they came here. */
+  maxLength?: number;
 }
 
 export interface GateReport {
@@ -48,6 +54,13 @@ export interface GateReport {
   notes: ReadonlySet<string>;
 }
 
+export interface JsonOptions {
+  /** The app goes on using the value. */
+  snapshot?: boolean;
+  /** Its own keys are names of an API. */
+  hasFixedKeys?: boolean;
+}
+
 export interface Gate {
   readonly policy: PrivacyPolicy;
   readonly report: GateReport;
@@ -56,7 +69,9 @@ export interface Gate {
   /** The text as it may be recorded; `undefined` when its side is off or redaction failed. */
   text(text: string, place: Place): string | undefined;
   /** The same for every text inside a JSON value. */
-  json(value: unknown, place: Place, options?: { snapshot?: boolean }): unknown;
+  json(value: unknown, place: Place, options?: JsonOptions): unknown;
+  /** Part of an address, decoded: whether it may stay as it is. */
+  isKept(text: string, place: Place): boolean;
   /** Ids, models, roles and the like pass also with content off, but only while they look like one. */
   identifier(text: string, place: Place): string | undefined;
 }
@@ -68,7 +83,10 @@ export type BrokenSides = Readonly<Record<Side, boolean>>;
 
 const WHOLE: BrokenSides = { input: false, output: false, either: false };
 
-export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE): Gate {
+/**
+ * @param echoes - what the app sent, where that is off: texts that must not come back in what the model said
+ */
+export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE, echoes: readonly string[] = []): Gate {
   const notes = new Set<string>();
   const report = { redacted: false, cut: { input: false, output: false, either: false }, notes };
   const limit = Math.max(0, policy.maxContentLength);
@@ -80,9 +98,10 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE): 
 
   /** Everything but the cut. `undefined`: redaction failed. */
   function redactText(given: string, place: Place): string | undefined {
-    const text = isBroken(place) ? dropBrokenEnd(given) : given;
+    const text = isRedacted(place) ? dropBrokenEnds(given, place) : given;
     let kept = policy.captureMedia ? text : describeDataUrls(text, policy.digest);
     const before = kept;
+    if (echoes.length > 0 && place.side === "output") kept = maskEchoes(kept, echoes, place.quotes === true);
     if (policy.redactPii) kept = maskPersonalData(kept);
     else if (place.credentials === true) kept = maskCredentials(kept);
     if (policy.redact !== undefined) {
@@ -94,9 +113,22 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE): 
     return kept;
   }
 
+  function isRedacted({ credentials }: Place): boolean {
+    return policy.redactPii || policy.redact !== undefined || credentials === true;
+  }
+
   /** Where something is masked, half of it must not stay because the other half is gone. */
-  function isBroken({ side, credentials }: Place): boolean {
-    return broken[side] && (policy.redactPii || policy.redact !== undefined || credentials === true);
+  function dropBrokenEnds(text: string, { side, maxLength }: Place): string {
+    const isOpen = broken[side] || (maxLength !== undefined && text.length >= maxLength - 1);
+    const ended = isOpen ? dropBrokenEnd(text) : text;
+    if (!ended.includes(GAP_MARK)) return ended;
+    const pieces = ended.split(GAP_MARK);
+    return pieces
+      .map((piece, index) => {
+        const kept = index === 0 ? piece : dropBrokenStart(piece);
+        return index === pieces.length - 1 ? kept : dropBrokenEnd(kept);
+      })
+      .join(GAP_MARK);
   }
 
   function callRedact(
@@ -142,12 +174,15 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE): 
     return media ?? redactText(text, place) ?? REDACTION_FAILED;
   }
 
-  function json(value: unknown, place: Place, options: { snapshot?: boolean } = {}): unknown {
+  function json(value: unknown, place: Place, options: JsonOptions = {}): unknown {
     if (!allows(place.side)) return undefined;
     if (typeof value === "string") return text(value, place);
     return transformJson(value, {
       text: (item, field) => leaf(item, field, place),
-      ...(policy.redactPii && { key: maskKey, number: maskNumber }),
+      ...((policy.redactPii || policy.redact !== undefined) && {
+        key: (key, depth) => (options.hasFixedKeys === true && depth === 1 ? key : redactKey(key, place)),
+      }),
+      ...(policy.redactPii && { number: maskNumber }),
       maskSecretFields: place.credentials === true,
       limit,
       snapshot: options.snapshot === true,
@@ -155,15 +190,27 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE): 
     });
   }
 
-  function maskKey(key: string): string {
-    const kept = maskPersonalData(key);
+  /** `undefined`: redaction failed. */
+  function redactKey(key: string, { where }: Place): string | undefined {
+    const masked = policy.redactPii ? maskPersonalData(key) : key;
+    const kept = policy.redact === undefined ? masked : callRedact(policy.redact, masked, where);
     if (kept !== key) report.redacted = true;
     return kept;
   }
 
+  function isKept(text: string, place: Place): boolean {
+    if (text === "" || (!policy.redactPii && policy.redact === undefined)) return true;
+    return redactText(text, place) === text;
+  }
+
   /** A card or a phone number may come as a JSON number. */
   function maskNumber(value: number): unknown {
-    if (!Number.isSafeInteger(value) || Math.abs(value) < 1e8) return value;
+    if (!Number.isInteger(value) || Math.abs(value) < 1e8 || Math.abs(value) >= 1e21) return value;
+    // Too long for a number: its first digits are those that came, and whether it is a card can't be told any more.
+    if (!Number.isSafeInteger(value)) {
+      report.redacted = true;
+      return "[number]";
+    }
     const kept = maskPersonalData(String(value));
     if (kept === String(value)) return value;
     report.redacted = true;
@@ -178,5 +225,5 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE): 
     return allows(place.side) ? cut(redactText(kept, place) ?? REDACTION_FAILED, place.side) : undefined;
   }
 
-  return { policy, report, allows, text, json, identifier };
+  return { policy, report, allows, text, json, isKept, identifier };
 }

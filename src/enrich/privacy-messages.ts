@@ -90,10 +90,18 @@ function keepPart(part: Part, gate: Gate, place: Place): Part | undefined {
   const rules = partRules[part.type] as Rules<Part> | undefined;
   if (rules === undefined) return undefined;
   if (!gate.allows(place.side) && !partsWithoutContent.has(part.type)) return undefined;
-  const source = part.type === "blob" ? describeBlob(part, gate, place) : part;
+  const source = part.type === "blob" ? describeBlob(part, gate, place) : withoutQuotes(part, gate);
   const kept = applyRules(source, rules, gate, place);
   const essential = essentialFields[part.type];
   return essential === undefined || essential in kept ? kept : undefined;
+}
+
+/** Where the input is off: of what a model cites stays that it did, and of the web where it was. */
+function withoutQuotes(part: Exclude<Part, BlobPart>, gate: Gate): Part {
+  if (part.type !== "other" || !/citation|annotation|grounding/i.test(part.kind) || gate.allows("input")) return part;
+  const { type, url } = (part.content ?? {}) as { type?: unknown; url?: unknown };
+  if (typeof url === "string") return part;
+  return typeof type === "string" ? { ...part, content: { type } } : { type: part.type, kind: part.kind };
 }
 
 /** Size and digest from the base64, while it is still there. */
@@ -108,8 +116,15 @@ function keepDigest(sha256: string, gate: Gate, place: Place): string | undefine
   return gate.allows(place.side) && /^[0-9a-f]{64}$/i.test(sha256) ? sha256 : undefined;
 }
 
-function keepMimeType(mimeType: string): string | undefined {
-  return /^[\w.+-]{1,64}\/[\w.+-]{1,64}/.exec(mimeType)?.[0];
+/** Formats by name: where content is off, any other word may be somebody's. */
+const FORMAT =
+  /^(?:image|audio|video|text|application)\/(?:png|jpe?g|gif|webp|avif|hei[cf]|bmp|tiff|svg\+xml|mp3|mpeg|mp4|m4a|x-m4a|wav|x-wav|wave|ogg|opus|aac|flac|x-flac|pcm16?|l16|webm|quicktime|g711_[au]law|mpga|pdf|plain|markdown|html|csv|xml|json|octet-stream|zip)$/i;
+
+function keepMimeType(mimeType: string, gate: Gate, place: Place): string | undefined {
+  const type = /^[\w.+-]{1,64}\/[\w.+-]{1,64}/.exec(mimeType)?.[0];
+  // What was asked for names what came.
+  const isAllowed = gate.allows(place.side) && gate.allows("either");
+  return type === undefined || isAllowed || FORMAT.test(type) ? type : undefined;
 }
 
 function keepUri(uri: string, gate: Gate, place: Place): string {
@@ -119,7 +134,7 @@ function keepUri(uri: string, gate: Gate, place: Place): string {
 
 /** Parts that nobody knows may hold configuration: connectors with their tokens. */
 function keepOther(content: OtherPart["content"], gate: Gate, place: Place): unknown {
-  return gate.json(content, { ...place, credentials: true });
+  return gate.json(content, { ...place, credentials: true, quotes: true });
 }
 
 const messageRules: Rules<Message> = { role: keepIdentifier, name: keepText, parts: keepParts };

@@ -22,6 +22,7 @@ import type {
 } from "../types.ts";
 import { maskCredentials } from "./credentials.ts";
 import { describeError } from "./describe-error.ts";
+import { listEchoes } from "./echoes.ts";
 import { keepParameterFacts, keepUsageFacts } from "./facts.ts";
 import { createGate } from "./gate.ts";
 import type { BrokenSides, Gate, Place, PrivacyPolicy } from "./gate.ts";
@@ -37,14 +38,21 @@ export type { PrivacyPolicy } from "./gate.ts";
 const inputPlace = (where: string): Place => ({ where, side: "input" });
 const outputPlace = (where: string): Place => ({ where, side: "output" });
 
+const urlPlace = inputPlace("request.url");
 const requestPlace = inputPlace("request");
 const responsePlace = outputPlace("response");
-const errorPlace: Place = { where: "error.message", side: "either", credentials: true };
+/** Parsers cut what is no message but a page from 1,000 characters on. */
+const errorPlace: Place = { where: "error.message", side: "either", credentials: true, maxLength: 1_000 };
 const recordPlace: Place = { where: "record", side: "either" };
 
 const requestRules: Rules<CallRequest> = {
   method: (method) => (/^[A-Za-z]{1,16}$/.test(method) ? method : "OTHER"),
-  url: (url, gate) => scrubRecordUrl(url, { content: gate.allows("input"), redactPii: gate.policy.redactPii }),
+  url: (url, gate) =>
+    scrubRecordUrl(url, {
+      content: gate.allows("input"),
+      redactPii: gate.policy.redactPii,
+      ...(gate.policy.redact !== undefined && { isKept: (text: string) => gate.isKept(text, urlPlace) }),
+    }),
   host: (host) => cutText(maskCredentials(host), 255),
   model: keepIdentifier,
   parameters: keepParameters,
@@ -70,7 +78,7 @@ function keepParameters(parameters: CallRequest["parameters"], gate: Gate): Call
       continue;
     }
     // As an object of one field, so that the name counts too where it names a credential.
-    const entry = gate.json({ [name]: value }, place) as Record<string, unknown>;
+    const entry = gate.json({ [name]: value }, place, { hasFixedKeys: true }) as Record<string, unknown>;
     for (const key of Object.keys(entry)) if (key !== "__proto__") kept[key] = entry[key];
   }
   return kept;
@@ -277,13 +285,21 @@ function keepSnapshot(value: unknown, gate: Gate, place: Place): unknown {
  * @returns a new record with what the policy allows
  */
 export function applyPrivacy(record: LlmCall, policy: PrivacyPolicy): LlmCall {
-  const gate = createGate(
-    record.capture.content === "metadata" ? { ...policy, privacyMode: true } : policy,
-    findBrokenSides(record),
-  );
+  const gate = createGate(tighten(record, policy), findBrokenSides(record), listInput(record, policy));
   const kept = applyRules(record, callRules, gate, recordPlace);
   moveNewMessages(record, kept, gate);
   return kept.provider === undefined ? { ...kept, provider: "unknown" } : kept;
+}
+
+function tighten({ capture, streaming }: LlmCall, policy: PrivacyPolicy): PrivacyPolicy {
+  if (capture.content === "metadata") return { ...policy, privacyMode: true };
+  // What was dropped of a stream left no trace in its texts: what is masked may have lost its middle.
+  const hasGap = streaming && capture.notes.includes("response_content_dropped");
+  return hasGap && (policy.redactPii || policy.redact !== undefined) ? { ...policy, excludeOutput: true } : policy;
+}
+
+function listInput({ request }: LlmCall, { privacyMode, excludeInput, excludeOutput }: PrivacyPolicy): string[] {
+  return excludeInput && !excludeOutput && !privacyMode ? listEchoes(request) : [];
 }
 
 function findBrokenSides({ capture, outcome, error }: LlmCall): BrokenSides {

@@ -12,7 +12,7 @@ const lengths: Readonly<Record<string, number>> = Object.fromEntries(
     ?.map((entry) => [entry.slice(2), Number(entry.slice(0, 2))]) ?? [],
 );
 
-const CANDIDATE = /(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9])/g;
+const CANDIDATE = /(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[\s\u2010-\u2015-]?[A-Za-z0-9])/g;
 
 export function maskIbans(text: string): string {
   let result = "";
@@ -25,6 +25,22 @@ export function maskIbans(text: string): string {
     copied = end;
   }
   return copied === 0 ? text : result + text.slice(copied);
+}
+
+/** Longest there is, in groups of four. */
+const LONGEST_WRITTEN = 42;
+
+/** Where an IBAN begins whose end is missing; the length of the text when it does not end with one. */
+export function findBrokenIban(text: string): number {
+  const from = Math.max(0, text.length - LONGEST_WRITTEN);
+  const end = text.slice(from);
+  for (const { 0: start, index } of end.matchAll(CANDIDATE)) {
+    const length = lengths[start.slice(0, 2).toUpperCase()];
+    const rest = end.slice(index);
+    if (length === undefined || !/^(?:[A-Za-z0-9][\s\u2010-\u2015-]?)*$/.test(rest)) continue;
+    if (rest.replaceAll(/[^A-Za-z0-9]/g, "").length < length) return from + index;
+  }
+  return text.length;
 }
 
 /** The index after the IBAN that begins at `start`; single spaces or dashes may stand between its characters. */
@@ -40,7 +56,7 @@ function findEnd(text: string, start: number): number | undefined {
     if (/[A-Za-z0-9]/.test(character)) {
       compact += character;
       separated = false;
-    } else if ((character === " " || character === "-" || character === "\u00a0") && !separated) separated = true;
+    } else if (/[^\S\r\n]|[-\u2010-\u2015]/.test(character) && !separated) separated = true;
     else return undefined;
   }
   const next = text[index];

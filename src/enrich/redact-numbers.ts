@@ -1,10 +1,11 @@
 /** Cards, phone numbers and US social security numbers: runs of digits and separators, judged group by group. */
+import { JOINER, toPlainDigits } from "./plain-digits.ts";
 
 /**
  * A run begins at a digit, `+` or `(` and takes every digit and separator that follows, so no character is looked at
- * twice. Dots count as separators for phone numbers only.
+ * twice.
  */
-const RUN = /[+(]{0,2}\d[\d ().\u00a0\u2010-\u2015/-]*/g;
+const RUN = /[+(]{0,2}\d[\d\t ()._\u2060/-]*/g;
 
 interface Group {
   digits: string;
@@ -18,11 +19,22 @@ interface Group {
 /** How many groups one number may be made of. */
 const MAX_GROUPS = 8;
 
+/** Whatever digits and spaces it is written with. */
 export function maskNumbers(text: string): string {
-  return text.replace(RUN, (run) => (run.length < 9 ? run : maskRun(run)));
+  const plain = toPlainDigits(text);
+  if (plain === text) return text.replace(RUN, (run) => (run.length < 9 ? run : maskRun(run, run)));
+  let result = "";
+  let copied = 0;
+  for (const { 0: run, index } of plain.matchAll(RUN)) {
+    const written = text.slice(index, index + run.length);
+    result += text.slice(copied, index) + (run.length < 9 ? written : maskRun(run, written));
+    copied = index + run.length;
+  }
+  return result + text.slice(copied);
 }
 
-function maskRun(run: string): string {
+/** @param written - the same run as it is in the text */
+function maskRun(run: string, written: string): string {
   const groups = splitGroups(run);
   let result = "";
   let copied = 0;
@@ -34,22 +46,26 @@ function maskRun(run: string): string {
       continue;
     }
     const last = groups[index + found.count - 1] ?? first;
-    result += run.slice(copied, Math.max(copied, first.start - found.prefix)) + found.placeholder;
+    result += written.slice(copied, Math.max(copied, first.start - found.prefix)) + found.placeholder;
     copied = last.end;
     index += found.count;
   }
-  return copied === 0 ? run : result + run.slice(copied);
+  return copied === 0 ? written : result + written.slice(copied);
 }
 
 function splitGroups(run: string): Group[] {
   const groups: Group[] = [];
   let end = 0;
-  for (const match of run.matchAll(/\d+/g)) {
-    const start = match.index;
-    groups.push({ digits: match[0], start, end: start + match[0].length, separator: run.slice(end, start) });
-    end = start + match[0].length;
+  for (const { 0: group, index: start } of run.matchAll(/\d(?:\u2060*\d)*/g)) {
+    const separator = withoutJoiners(run.slice(end, start));
+    end = start + group.length;
+    groups.push({ digits: withoutJoiners(group), start, end, separator });
   }
   return groups;
+}
+
+function withoutJoiners(text: string): string {
+  return text.includes(JOINER) ? text.replaceAll(JOINER, "") : text;
 }
 
 interface Found {
@@ -63,9 +79,8 @@ function findNumber(run: string, groups: readonly Group[], from: number): Found 
   return findSocialSecurity(groups, from) ?? findCard(groups, from) ?? findPhone(run, groups, from);
 }
 
-const DASH = /^[-\u2010-\u2015]$/;
-const CARD_SEPARATOR = /^[ \u00a0\u2010-\u2015-]$/;
-const PHONE_SEPARATOR = /^(?:[ \u00a0./\u2010-\u2015-]|\) ?|\)-| \(|\((?=$)| - |-\(|\) \()$/;
+const CARD_SEPARATOR = /^(?:[ \t-]{1,3}|[._/])$/;
+const PHONE_SEPARATOR = /^(?:[ ./-]|\) ?|\)-| \(|\((?=$)| - |-\(|\) \()$/;
 
 /** `123-45-6789`; never issued are areas 000, 666 and 9xx, group 00 and serial 0000. */
 function findSocialSecurity(groups: readonly Group[], from: number): Found | undefined {
@@ -74,7 +89,7 @@ function findSocialSecurity(groups: readonly Group[], from: number): Found | und
   const [group, serial] = [groups[from + 1], groups[from + 2]];
   if (group?.digits.length !== 2 || serial?.digits.length !== 4) return undefined;
   if (group.separator !== serial.separator) return undefined;
-  if (!DASH.test(group.separator) && group.separator !== " ") return undefined;
+  if (group.separator !== "-" && group.separator !== " ") return undefined;
   const valid = !/^(?:000|666|9)/.test(area.digits) && group.digits !== "00" && serial.digits !== "0000";
   return valid ? { count: 3, placeholder: "[ssn]", prefix: 0 } : undefined;
 }

@@ -10,9 +10,9 @@ import { maskNumbers } from "./redact-numbers.ts";
 /** Masks credentials, e-mail addresses, IBANs, IP addresses, cards, phone numbers and US social security numbers. */
 export function maskPersonalData(text: string): string {
   if (text.length < 6) return text;
-  let masked = maskEmails(maskCredentials(text));
+  let masked = maskEscapedEmails(maskEmails(maskCredentials(text)));
   // What follows is made of digits, all of it.
-  if (!/\d/.test(masked)) return masked;
+  if (!/\d/.test(masked) && !/\p{Nd}/u.test(masked)) return masked;
   masked = maskIbans(masked);
   masked = maskIpAddresses(masked);
   return maskNumbers(masked);
@@ -35,6 +35,15 @@ export function maskEmails(text: string): string {
     copied = end;
   }
   return copied === 0 ? text : result + text.slice(copied);
+}
+
+/** In URLs and in JSON within JSON; each repetition is bounded. */
+const ESCAPED_EMAIL = /[\w.+-]{1,64}(?:%40|\\u0040|&#64;|\uff20)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}/gi;
+
+const ESCAPED_AT = ["%40", "u0040", "&#64;", "\uff20"];
+
+function maskEscapedEmails(text: string): string {
+  return ESCAPED_AT.some((escaped) => text.includes(escaped)) ? text.replace(ESCAPED_EMAIL, "[email]") : text;
 }
 
 function findLocalStart(text: string, at: number, lowest: number): number {

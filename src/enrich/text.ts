@@ -1,4 +1,5 @@
 /** Cutting texts, and telling identifiers from prose. */
+import { findBrokenIban } from "./redact-iban.ts";
 
 /** The first `length` UTF-16 units, one less where the cut would split a surrogate pair. */
 export function cutText(text: string, length: number): string {
@@ -22,17 +23,35 @@ export function dropBrokenEnd(text: string): string {
   let end = text.length;
   while (end > lowest && !isSpace(text.charCodeAt(end - 1))) end -= 1;
   while (end > lowest && isNumberPart(text.charCodeAt(end - 1))) end -= 1;
-  // A number of which only a part is looked at.
+  end = Math.min(end, findBrokenIban(text));
   return end === text.length ? text : text.slice(0, end);
 }
 
+/** The same for the beginning: without its first word, and the numbers behind it. */
+export function dropBrokenStart(text: string): string {
+  const highest = Math.min(text.length, LONGEST_TOKEN);
+  let start = 0;
+  while (start < highest && !isSpace(text.charCodeAt(start))) start += 1;
+  while (start < highest && isNumberPart(text.charCodeAt(start))) start += 1;
+  // Groups of letters and digits, as in the second half of an account number.
+  const groups = /^(?:[A-Z0-9]{4}[ -])*[A-Z0-9]{1,4}(?![A-Za-z0-9])/.exec(text.slice(start, start + 48))?.[0];
+  if (groups !== undefined && /\d{2}/.test(groups)) start += groups.length;
+  return start === 0 ? text : text.slice(start);
+}
+
 function isSpace(code: number): boolean {
-  return code === 0x20 || (code >= 0x09 && code <= 0x0d) || code === 0xa0;
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d) || (code >= 0xa0 && /\s/.test(String.fromCharCode(code)));
 }
 
 /** Digits and what stands between them. */
 function isNumberPart(code: number): boolean {
-  return isSpace(code) || (code >= 0x28 && code <= 0x39) || (code >= 0x2010 && code <= 0x2015);
+  if (code < 0x80) return isSpace(code) || (code >= 0x28 && code <= 0x39) || code === 0x5f;
+  return /[\s\p{Nd}\p{Pd}\p{Cf}\u2212\u00b7]/u.test(String.fromCharCode(code)) || isHalf(code);
+}
+
+/** Of a character beyond the first plane: some digits are. */
+function isHalf(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdfff;
 }
 
 const IDENTIFIER = /^[A-Za-z0-9_@$][\w.:/@+=~#$|,-]{0,255}$/;

@@ -6,8 +6,8 @@ import { cutWithMarker } from "./text.ts";
 export interface JsonRules {
   /** What stays of a text. `field` is the key it stands under, that of its array if it stands in one. */
   text(text: string, field: string | undefined): string;
-  /** What stays of a key. Default: keys stay. */
-  key?: (key: string) => string;
+  /** What stays of a key. `undefined`: not even its value. Default: keys stay. */
+  key?: (key: string, depth: number) => string | undefined;
   /** What stays of a number. Default: numbers stay. */
   number?: (value: number) => unknown;
   /** Mask fields that are named like credentials (`authorization`, `headers`, `client_secret`, …). */
@@ -90,12 +90,13 @@ export function transformJson(value: unknown, rules: JsonRules): unknown {
       }
       remaining -= key.length + 3;
       const item = readField(source, key);
-      const keptKey = rules.key === undefined ? key : rules.key(key);
-      const kept = walkField(key, item, { secret, declares });
+      const keptKey = rules.key === undefined ? key : rules.key(key, ancestors.length);
+      const kept = keptKey === undefined ? undefined : walkField(key, item, { secret, declares });
       if (copy === undefined && (kept !== item || keptKey !== key || key === "__proto__")) {
         copy = copyKeys(source, keys, index);
       }
-      if (copy !== undefined && kept !== undefined && keptKey !== "__proto__") copy[keptKey] = kept;
+      if (copy !== undefined && kept !== undefined && keptKey !== undefined && keptKey !== "__proto__")
+        copy[keptKey] = kept;
     }
     return copy ?? source;
   }

@@ -1,4 +1,5 @@
 /** What of an exchange that was read in the worker thread may come back: bounded, without media, gated. */
+import { listEchoes } from "../enrich/echoes.ts";
 import { createGate, type Gate } from "../enrich/gate.ts";
 import { keepParameterFacts } from "../enrich/facts.ts";
 import type { Digest } from "../enrich/media.ts";
@@ -14,8 +15,11 @@ const MAX_CONTENT = 512 * 1024;
 /** @returns the same, changed in place */
 export function boundAssembled(assembled: AssembledExchange, policy: WorkerPolicy, digest: Digest): AssembledExchange {
   const { maxContentLength = Number.MAX_SAFE_INTEGER, ...sides } = policy;
-  const gate = createGate({ ...sides, maxContentLength, redactPii: false, digest });
   const { request, response } = assembled;
+  const isInputOff = policy.excludeInput && !policy.excludeOutput && !policy.privacyMode;
+  // What the app sent is still here.
+  const echoes = isInputOff ? listEchoes(request) : [];
+  const gate = createGate({ ...sides, maxContentLength, redactPii: false, digest }, undefined, echoes);
   response.choices = keepChoices(response.choices, gate, { where: "response.choices", side: "output" });
   const { print } = assembled;
   const newFrom = print && moveIndex(print.newFrom, request.messages ?? [], gate);

@@ -135,6 +135,7 @@ describe("redaction inside JSON", () => {
     };
     const call = sampleCall({ error: { kind: "http", message: "bad" } });
     call.request.parameters["user"] = "bob";
+    call.request.url += "?q=what%20is%20love";
     gate(call, { redact });
     expect([...places].sort()).toEqual([
       "error.message",
@@ -142,7 +143,9 @@ describe("redaction inside JSON", () => {
       "request.parameters",
       "request.system",
       "request.tools",
+      "request.url",
       "response.choices",
+      "usage.raw",
     ]);
   });
 

@@ -132,3 +132,59 @@ describe("time grows with the length of a hostile text, not with its square", ()
     expect(long / Math.max(short, 2)).toBeLessThan(80);
   });
 });
+
+describe("numbers in whatever form they are written", () => {
+  it.each<[string, string]>([
+    ["full-width digits", "４１１１１１１１１１１１１１１１"],
+    ["Arabic digits, in groups", "٤١١١ ١١١١ ١١١١ ١١١١"],
+    ["mathematical digits", "𝟒𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏𝟏"],
+    ["narrow spaces", "4111\u202f1111\u202f1111\u202f1111"],
+    ["thin and figure spaces", "4111\u20091111\u20071111\u20091111"],
+    ["spaces that nobody sees", "4111\u200b1111\u200b1111\u200b1111"],
+    ["a soft hyphen", "41111111\u00ad11111111"],
+    ["two spaces", "4111  1111  1111  1111"],
+    ["spaces around dashes", "4111 - 1111 - 1111 - 1111"],
+    ["tabs", "4111\t1111\t1111\t1111"],
+    ["dots", "4111.1111.1111.1111"],
+    ["underscores", "4111_1111_1111_1111"],
+    ["escapes of a URL", "4111%201111%201111%201111"],
+    ["a minus sign", "4111\u22121111\u22121111\u22121111"],
+    ["letters before and behind", "card4111111111111111x"],
+  ])("a card with %s", (_name, card) => {
+    expect(maskPersonalData(`pay ${card}, please`)).toContain("[card]");
+    expect(maskPersonalData(`pay ${card}, please`)).not.toMatch(/1111|１１１１|١١١١/);
+  });
+
+  it.each<[string, string]>([
+    ["percent-encoded", "to bob%40example.com now"],
+    ["escaped as in JSON", String.raw`to bob\u0040example.com now`],
+    ["as in HTML", "to bob&#64;example.com now"],
+    ["full-width", "to bob\uff20example.com now"],
+  ])("an address that is %s", (_name, text) => {
+    expect(maskPersonalData(text)).toBe("to [email] now");
+  });
+
+  it("leaves what is around as it was written", () => {
+    expect(maskPersonalData("Größe 12\u202f345 m² — ٣ Äpfel, ４ Birnen, 100%20")).toBe(
+      "Größe 12\u202f345 m² — ٣ Äpfel, ４ Birnen, 100%20",
+    );
+    expect(maskPersonalData("é 4111\u202f1111\u202f1111\u202f1111 ü")).toBe("é [card] ü");
+  });
+
+  it.each([
+    ["spaces beyond ASCII", "\u2009"],
+    ["digits beyond ASCII", "\u0661"],
+    ["escapes", "%20"],
+    ["invisible ones", "1\u200b"],
+    ["half an address", "a%40"],
+  ])("takes time in proportion to the text: %s", (_name, unit) => {
+    const measure = (length: number): number => {
+      const text = unit.repeat(length / unit.length);
+      const begin = performance.now();
+      maskPersonalData(text);
+      return performance.now() - begin;
+    };
+    measure(10_000);
+    expect(measure(800_000)).toBeLessThan(40 * (measure(100_000) + 50));
+  });
+});
