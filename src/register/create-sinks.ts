@@ -10,6 +10,9 @@ interface SinkModules {
   opentelemetry: typeof import("../sinks/opentelemetry.ts");
 }
 
+const loadOutbox = (): typeof import("../outbox/index.ts") =>
+  loadSync(new URL("../outbox/index.js", import.meta.url)) as typeof import("../outbox/index.ts");
+
 /** At once: a preload that waits could not be loaded by `require`. */
 function load<Name extends keyof SinkModules>(name: Name): SinkModules[Name] {
   return loadSync(new URL(`../sinks/${name}.js`, import.meta.url)) as SinkModules[Name];
@@ -21,6 +24,7 @@ export function createSink(settings: SinkSettings): Sink {
   if (settings.kind === "jsonl") return load("jsonl").jsonlSink(settings.path);
   // Providers, content and generation: what the app registers, and OpenTelemetry's own variables.
   if (settings.kind === "otel") return load("opentelemetry").opentelemetrySink();
-  const { kind: _kind, ...options } = settings;
-  return load("amplitude").amplitudeSink(options);
+  const { kind: _kind, outbox, ...options } = settings;
+  const sink = load("amplitude").amplitudeSink(options);
+  return outbox === undefined ? sink : loadOutbox().durable(sink, outbox);
 }

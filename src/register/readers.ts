@@ -1,4 +1,5 @@
 /** How the values of environment variables are read. Nothing here throws. */
+import { isAbsolute } from "node:path";
 import { createRouter } from "../interceptor/route.ts";
 import type { HostOverride, TapOptions } from "../types.ts";
 
@@ -39,6 +40,14 @@ export function readText(text: string): Reading<string> {
 export function readFlag(text: string): Reading<boolean> {
   const flag = text.toLowerCase();
   return Object.hasOwn(FLAGS, flag) ? right(FLAGS[flag] === true) : wrong(`got ${quote(text)}`);
+}
+
+/** Whether there is an outbox, and where: `{}` is where an outbox lies by default. */
+export function readOutbox(text: string): Reading<{ dir?: string } | false> {
+  const { value } = readFlag(text);
+  if (value !== undefined) return right(value ? {} : false);
+  // A path of which nobody knows where it leads would change with the working directory.
+  return isAbsolute(text) ? right({ dir: text }) : wrong(`got ${quote(text)}`);
 }
 
 export function readZone(text: string): Reading<"US" | "EU"> {

@@ -3,6 +3,7 @@ import type { TapOptions } from "../types.ts";
 import {
   readFlag,
   readHosts,
+  readOutbox,
   readSinkNames,
   type Reading,
   readText,
@@ -13,7 +14,14 @@ import {
 
 /** A sink that the environment asks for. Plain data, so that a worker thread can be told as well. */
 export type SinkSettings =
-  | { kind: "amplitude"; apiKey: string; serverUrl?: string; serverZone?: "US" | "EU"; deviceId?: string }
+  | {
+      kind: "amplitude";
+      apiKey: string;
+      serverUrl?: string;
+      serverZone?: "US" | "EU";
+      deviceId?: string;
+      outbox?: { dir?: string };
+    }
   | { kind: "console" }
   | { kind: "jsonl"; path: string }
   | { kind: "otel" };
@@ -41,6 +49,7 @@ interface Values {
   AMPLITUDE_API_KEY: string;
   AMPLITUDE_SERVER_URL: string;
   AMPLITUDE_SERVER_ZONE: "US" | "EU";
+  LLM_TAP_OUTBOX: { dir?: string } | false;
   LLM_TAP_PRIVACY_MODE: boolean;
   LLM_TAP_EXCLUDE_INPUT: boolean;
   LLM_TAP_EXCLUDE_OUTPUT: boolean;
@@ -92,6 +101,12 @@ export const VARIABLES: { readonly [Name in VariableName]: Variable<Values[Name]
     expected: "US or EU",
     read: readZone,
     otherwise: NO_AMPLITUDE,
+  },
+  LLM_TAP_OUTBOX: {
+    purpose: "keep on disk what Amplitude has not confirmed, over crashes and restarts",
+    expected: "true, false or the absolute path of a directory",
+    read: readOutbox,
+    otherwise: "no outbox",
   },
   LLM_TAP_PRIVACY_MODE: {
     purpose: "record no content at all",
@@ -187,6 +202,8 @@ export function readSettings(environment: Environment): ReadSettings {
     const sink: SinkSettings = { kind: "amplitude", apiKey };
     if (serverUrl !== undefined) sink.serverUrl = serverUrl;
     if (serverZone !== undefined) sink.serverZone = serverZone;
+    const outbox = read("LLM_TAP_OUTBOX");
+    if (outbox !== undefined && outbox !== false) sink.outbox = outbox;
     return sink;
   }
 

@@ -24,6 +24,7 @@ const ENTRIES = [
   "register",
   "register/register",
   "register/last-delivery-worker",
+  "outbox/index",
   "cli/main",
   "sinks/amplitude",
   "sinks/console",

@@ -391,6 +391,28 @@ describe.concurrent("at process.exit", () => {
   });
 });
 
+it("with an outbox, what could not be sent is sent by the next process", async () => {
+  const amplitude = await startFakeAmplitude();
+  const env = {
+    PROVIDER: provider.url,
+    LLM_TAP_SINKS: "amplitude",
+    LLM_TAP_AMPLITUDE_API_KEY: "key",
+    AMPLITUDE_SERVER_URL: amplitude.url,
+    LLM_TAP_HOSTS: provider.hosts,
+    LLM_TAP_OUTBOX: join(workplace.directory, "outbox"),
+  };
+  const call = workplace.write("outbox-call.mjs", `${PRELUDE} await call(); process.exit(3);`);
+  const later = workplace.write("outbox-later.mjs", `${PRELUDE} await call();`);
+  await amplitude.setFault("refuse");
+  expect(await run({ workplace, args: [...REGISTER, call], env })).toMatchObject({ code: 3 });
+  expect(amplitude.events).toHaveLength(0);
+  await amplitude.setFault();
+  expect(await run({ workplace, args: [...REGISTER, later], env })).toMatchObject({ code: 0 });
+  expect(amplitude.events.map(({ event_type }) => event_type)).toEqual(["ai_generation", "ai_generation"]);
+  expect(new Set(amplitude.events.map(({ insert_id }) => insert_id)).size).toBe(2);
+  await amplitude.close();
+});
+
 describe.concurrent("a process that makes no call", () => {
   it("is left as it is: no listener for signals, nothing that keeps it alive", async () => {
     const script = `

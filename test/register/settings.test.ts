@@ -39,6 +39,17 @@ describe("the sinks that the environment asks for", () => {
       [{ ...AMPLITUDE, serverUrl: "https://proxy.example.com/batch", serverZone: "EU" }],
     ],
     ["OpenTelemetry", { LLM_TAP_SINKS: "console,otel" }, [{ kind: "console" }, { kind: "otel" }]],
+    [
+      "an outbox",
+      { LLM_TAP_AMPLITUDE_API_KEY: "abc", LLM_TAP_OUTBOX: "yes" },
+      [{ kind: "amplitude", apiKey: "abc", outbox: {} }],
+    ],
+    [
+      "an outbox somewhere",
+      { LLM_TAP_AMPLITUDE_API_KEY: "abc", LLM_TAP_OUTBOX: "/var/lib/app" },
+      [{ kind: "amplitude", apiKey: "abc", outbox: { dir: "/var/lib/app" } }],
+    ],
+    ["no outbox", { LLM_TAP_AMPLITUDE_API_KEY: "abc", LLM_TAP_OUTBOX: "off" }, [{ kind: "amplitude", apiKey: "abc" }]],
     ["a zone that nobody uses", { AMPLITUDE_SERVER_ZONE: "Mars" }, [{ kind: "console" }]],
   ];
 
@@ -141,6 +152,11 @@ describe("a wrong value is one line that names the variable and what was expecte
       { LLM_TAP_DISABLED: "maybe" },
       'LLM_TAP_DISABLED: got "maybe"; expected true or false (taken as true)',
       { isDisabled: true },
+    ],
+    [
+      { LLM_TAP_AMPLITUDE_API_KEY: "abc", LLM_TAP_OUTBOX: "./here" },
+      'LLM_TAP_OUTBOX: got "./here"; expected true, false or the absolute path of a directory (no outbox)',
+      { sinks: [{ kind: "amplitude", apiKey: "abc" }] },
     ],
     [{ LLM_TAP_DEBUG: "2" }, 'LLM_TAP_DEBUG: got "2"; expected true or false (ignored)', { isDebug: false }],
     [
