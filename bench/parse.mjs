@@ -2,33 +2,39 @@
  * Time and memory to turn recorded exchanges into records, against the official SDKs' own accumulators and against the
  * least that can be done: splitting into events and `JSON.parse`. Needs the recordings of ../shared/traffic.
  *
- *   npm run bench:parse [-- --rounds 9] [--json]
+ *   npm run bench:parse [-- --rounds 7] [--set "openai-chat, streams"] [--json] [--write]
  *
- * Each variant runs in a process of its own, over the same bytes in chunks of 1 KB, and takes turns with the others; what
- * is printed are medians. A SDK gets what it would get from a server, through a `fetch` that answers at once: its time
- * holds the making of its request, as far as there is no way around it; ours holds the reading of the request. Memory is what
- * one exchange takes of the heap until it is collected.
+ * Each variant runs in a process of its own, over the same bytes in chunks of 1 KB, and takes turns with the others; each
+ * warms up before it is timed; what is printed are medians over the rounds, of CPU time, which a busy machine disturbs
+ * less than the clock. An SDK gets what it would get from a server, through a `fetch` that answers at once: its time holds
+ * the making of its request, as far as there is no way around it; ours holds the reading of the request. Memory is what
+ * one exchange takes of the heap until it is collected. `--write` rewrites docs/benchmarks-parsing.md.
  */
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import os from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { getHeapStatistics } from "node:v8";
 import { hasTraffic, readExchanges, readExpected } from "../scripts/score-exchanges.mjs";
 import { isStream, makeAccumulator } from "./shared/accumulators.mjs";
-import { median, round } from "./shared/statistics.mjs";
+import { formatNumber, makeTable } from "./shared/markdown.mjs";
+import { median, round, spread } from "./shared/statistics.mjs";
 
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: "string", default: "9" },
+    rounds: { type: "string", default: "7" },
     json: { type: "boolean" },
+    write: { type: "boolean" },
     set: { type: "string" },
     variant: { type: "string" },
   },
 });
 
 const CHUNK = 1024;
-/** So that a process works long enough to be measured. */
-const BYTES_PER_ROUND = 24 * 1024 * 1024;
+/** CPU seconds of work: until the code is compiled, and that are measured. */
+const WARM_UP_SECONDS = 1;
+const MEASURED_SECONDS = 1.5;
 
 const isOk = ({ response }) => response.status === 200 && response.body !== undefined;
 const set = (dialect, streams, sdk) => ({
@@ -64,23 +70,28 @@ async function measure(setName, variant) {
   if (sdk !== undefined) chosen = await keepReadable(chosen, sdk);
   for (const { response } of chosen) response.chunks = split(response.body ?? Buffer.alloc(0));
   const bytes = chosen.reduce((sum, { response }) => sum + (response.body?.length ?? 0), 0);
-  const repeats = Math.max(1, Math.ceil(BYTES_PER_ROUND / bytes));
   const run = await VARIANTS[variant](sdk);
-  for (const exchange of chosen) await run(exchange);
-  const start = process.cpuUsage();
-  for (let count = 0; count < repeats; count += 1) {
-    for (const exchange of chosen) {
-      const pending = run(exchange);
-      if (pending !== undefined) await pending;
-    }
-  }
-  const { user, system } = process.cpuUsage(start);
+  await repeat(chosen, run, WARM_UP_SECONDS);
+  const { seconds, passes } = await repeat(chosen, run, MEASURED_SECONDS);
   return {
     exchanges: chosen.length,
     bytes,
-    microseconds: (user + system) / repeats / chosen.length,
+    microseconds: (seconds * 1e6) / passes / chosen.length,
     kilobytes: await measureAllocation(chosen, run),
   };
+}
+
+/** Passes over all exchanges until they have taken so much CPU time. */
+async function repeat(exchanges, run, seconds) {
+  const start = process.cpuUsage();
+  for (let passes = 1; ; passes += 1) {
+    for (const exchange of exchanges) {
+      const pending = run(exchange);
+      if (pending !== undefined) await pending;
+    }
+    const { user, system } = process.cpuUsage(start);
+    if (user + system >= seconds * 1e6) return { seconds: (user + system) / 1e6, passes };
+  }
 }
 
 /** What one exchange takes of the heap while it is read. A collection in between would hide it: that step is left out. */
@@ -101,14 +112,16 @@ async function measureAllocation(exchanges, run) {
   return sum / count / 1024;
 }
 
-function printTable() {
-  if (!hasTraffic()) return;
+function measureAll() {
   const rows = [];
   for (const [name, { sdk }] of Object.entries(SETS)) {
+    if (flags.set !== undefined && flags.set !== name) continue;
+    const variants = Object.keys(VARIANTS).filter((variant) => variant !== "SDK" || sdk !== undefined);
     const results = Object.fromEntries(Object.keys(VARIANTS).map((variant) => [variant, []]));
     for (let count = 0; count < Number(flags.rounds); count += 1) {
-      for (const variant of Object.keys(VARIANTS)) {
-        if (variant === "SDK" && sdk === undefined) continue;
+      // Nobody is always the first.
+      for (const position of variants.keys()) {
+        const variant = variants[(position + count) % variants.length];
         results[variant].push(runChild(name, variant));
       }
     }
@@ -117,13 +130,13 @@ function printTable() {
     for (const [variant, list] of Object.entries(results)) {
       row[variant] = {
         microseconds: round(median(list.map(({ microseconds }) => microseconds)), 1),
+        spread: round(spread(list.map(({ microseconds }) => microseconds)), 1),
         kilobytes: round(median(list.map(({ kilobytes }) => kilobytes)), 0),
       };
     }
     rows.push(row);
   }
-  if (flags.json) console.log(JSON.stringify({ node: process.version, rows }, null, 2));
-  else for (const line of formatRows(rows)) console.log(line);
+  return rows;
 }
 
 function runChild(name, variant) {
@@ -139,20 +152,60 @@ function runChild(name, variant) {
   return JSON.parse(child.stdout.trim().split("\n").at(-1));
 }
 
-function formatRows(rows) {
-  const variants = Object.keys(VARIANTS);
-  const head = ["exchanges of", "n", "KB each", ...variants, "CPU to SDK"];
-  const cell = ({ microseconds, kilobytes }) => (microseconds >= 0 ? `${microseconds} µs ${kilobytes} KB` : "–");
-  const lines = rows.map((row) => {
-    const ratio = row.SDK.microseconds > 0 ? `${round(row["llm-tap"].microseconds / row.SDK.microseconds)} ×` : "–";
-    return [row.name, row.exchanges, row.kilobytes, ...variants.map((variant) => cell(row[variant])), ratio];
-  });
-  const table = [head, ...lines].map((line) => line.map(String));
-  const widths = head.map((_, index) => Math.max(...table.map((line) => line[index].length)));
+const cpuCell = ({ microseconds, spread: middle }) =>
+  microseconds >= 0 ? `${formatNumber(microseconds, 0)} ± ${formatNumber(middle / 2, 0)}` : "–";
+const memoryCell = ({ kilobytes }) => (kilobytes >= 0 ? formatNumber(kilobytes, 0) : "–");
+const ratioOf = (row, field) =>
+  row.SDK[field] > 0 ? `${formatNumber(row["llm-tap"][field] / row.SDK[field], 2)} ×` : "–";
+
+const COLUMNS = [
+  ["exchanges of", (row) => row.name, "left"],
+  ["number", (row) => String(row.exchanges)],
+  ["KB each", (row) => formatNumber(row.kilobytes, 1)],
+];
+const cpuColumns = Object.keys(VARIANTS).map((variant) => [variant, (row) => cpuCell(row[variant])]);
+const memoryColumns = Object.keys(VARIANTS).map((variant) => [variant, (row) => memoryCell(row[variant])]);
+
+function makeReport(rows, load) {
   return [
-    `CPU and allocated memory per exchange; Node ${process.version}`,
-    ...table.map((line) => line.map((text, index) => text.padEnd(widths[index])).join("  ")),
-  ];
+    "# Parsing, against the SDKs' own accumulators",
+    "",
+    "Written by `npm run bench:parse -- --write`, where recordings are at hand. From the bytes of a recorded exchange, in pieces",
+    "of 1 KB, to its record (`parseExchange`: request, response, privacy gate), beside what the official SDKs do to make one",
+    "message of the same bytes (`finalChatCompletion`, `finalResponse`, `finalMessage`, the parsed body), and beside the least",
+    "that anyone has to do: `JSON.parse` of each event or body. The SDKs make a request as well, ours reads one.",
+    "",
+    `Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0]?.model ?? "unknown processor"}, ${flags.rounds} interleaved rounds in processes of their own, load average ${load.map((value) => formatNumber(value, 1)).join(" → ")}.`,
+    "",
+    "## CPU, µs an exchange",
+    "",
+    makeTable(rows, [...COLUMNS, ...cpuColumns, ["llm-tap to SDK", (row) => ratioOf(row, "microseconds")]]),
+    "",
+    "## Memory allocated, KB an exchange",
+    "",
+    makeTable(rows, [...COLUMNS, ...memoryColumns, ["llm-tap to SDK", (row) => ratioOf(row, "kilobytes")]]),
+    "",
+  ].join("\n");
+}
+
+/** The formatter aligns the tables. */
+function writeReport(report) {
+  const page = fileURLToPath(new URL("../docs/benchmarks-parsing.md", import.meta.url));
+  writeFileSync(page, report);
+  spawnSync("npx", ["oxfmt", page], { stdio: "inherit" });
+}
+
+function main() {
+  if (!hasTraffic()) return;
+  const [before] = os.loadavg();
+  const rows = measureAll();
+  if (flags.json) {
+    console.log(JSON.stringify({ node: process.version, rows }, null, 2));
+    return;
+  }
+  const report = makeReport(rows, [before, os.loadavg()[0]]);
+  console.log(report);
+  if (flags.write) writeReport(report);
 }
 
 function split(body) {
@@ -211,5 +264,5 @@ async function keepReadable(exchanges, sdk) {
   return kept;
 }
 
-if (flags.variant === undefined) printTable();
+if (flags.variant === undefined) main();
 else console.log(JSON.stringify(await measure(flags.set, flags.variant)));

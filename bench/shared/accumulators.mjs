@@ -31,12 +31,7 @@ const ACCUMULATORS = {
     const client = new OpenAI({ apiKey: "x", fetch, maxRetries: 0 });
     const request = { model: "m", messages };
     return (streams) =>
-      streams
-        ? client.chat.completions.stream(request).finalChatCompletion()
-        : client.chat.completions
-            .create(request)
-            .asResponse()
-            .then((response) => response.json());
+      streams ? client.chat.completions.stream(request).finalChatCompletion() : client.chat.completions.create(request);
   },
   async "openai-responses"(fetch) {
     const { default: OpenAI } = await import("openai");
