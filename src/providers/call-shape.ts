@@ -34,7 +34,13 @@ const SHAPES: Readonly<Partial<Record<Api, Shape>>> = {
     isRecord(body["content"]) ||
     isList(body["requests"]) ||
     isRecord(body["generateContentRequest"]),
-  "vertex-predict": (body) => isList(body["instances"]),
+  // TensorFlow Serving has the same path, and numbers in its instances.
+  "vertex-predict": (body) =>
+    Array.isArray(body["instances"]) &&
+    body["instances"].some(
+      (instance) =>
+        isRecord(instance) && ["content", "text", "prompt", "image", "messages"].some((key) => key in instance),
+    ),
   "bedrock-converse": (body) => isMessages(body["messages"]) || isRecord(body["input"]),
   "bedrock-invoke": (body) =>
     isMessages(body["messages"]) ||

@@ -94,7 +94,9 @@ function findDeployment(pathname: string): string | undefined {
   return undefined;
 }
 
-function matchVerb(pathname: string, lastSegment: string): PathMatch | undefined {
+function matchVerb(pathname: string, given: string): PathMatch | undefined {
+  // Some clients encode the colon.
+  const lastSegment = given.includes("%3") ? given.replace(/%3a(?=[A-Za-z]+$)/i, ":") : given;
   const colon = lastSegment.lastIndexOf(":");
   if (colon === -1) return undefined;
   const verb = lastSegment.slice(colon + 1);
