@@ -28,12 +28,11 @@ export interface UnwrappedAnswer {
 }
 
 /**
- * The answer in the form of a Chat body or chunk.
+ * The answer in the form of a Chat body or chunk, for a value without choices.
  *
  * @param whole - it is a whole body, not a chunk
  */
 export function unwrapAnswer(response: ResponseFold, value: JsonObject, whole: boolean): UnwrappedAnswer {
-  if (value["choices"] !== undefined) return { value, deferred: false };
   if (typeof value["result"] === "string") return { value: readBaidu(response, value), deferred: false };
   const status = asLabel(value["status"]);
   if (!whole || status === undefined || value["response"] === undefined) return { value, deferred: false };

@@ -79,8 +79,9 @@ export const openaiChatParser: Parser<ChatState> = {
     const opened = openFrame(response, frame);
     if (typeof opened === "number") return opened;
     const whole = frame.kind === "body";
-    const { value, deferred } = unwrapAnswer(response, opened, whole);
-    state.deferred = deferred;
+    let value = opened;
+    // Nearly every chunk has choices: no object is made for it.
+    if (opened["choices"] === undefined) ({ value, deferred: state.deferred } = unwrapAnswer(response, opened, whole));
     let bits = FRAME_NOTHING;
     foldHead(response, value);
     const list = value["choices"];
