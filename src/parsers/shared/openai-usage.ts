@@ -11,7 +11,12 @@ const separateReasoningProviders: ReadonlySet<string> = new Set(["x_ai", "perple
 const USD_PER_TICK = 1e-10;
 
 /** Where a vendor counts the runs of its own tools. */
-const serverToolFields = ["server_tool_use_details", "server_side_tool_usage_details", "server_tool_use"] as const;
+const serverToolFields = [
+  "server_tool_use_details",
+  "server_side_tool_usage_details",
+  "server_tool_use",
+  "tool_calls_details", // Perplexity: `{search_web: {invocation: 1}}`
+] as const;
 
 /** Their counters that are sums over the others. */
 const toolTotals: ReadonlySet<string> = new Set(["tool_calls_requested", "tool_calls_executed"]);
@@ -143,7 +148,7 @@ function readServerToolUses(usage: JsonObject): Record<string, number> | undefin
     if (counts === undefined) continue;
     uses ??= new Map();
     for (const [name, value] of Object.entries(counts)) {
-      const count = asCount(value);
+      const count = asCount(value) ?? asCount(asObject(value)?.["invocation"]);
       if (count === undefined || count === 0 || name === "__proto__" || uses.size >= 64) continue;
       if (!toolTotals.has(name)) uses.set(name.replace(/_(requests|calls)$/, ""), count);
     }

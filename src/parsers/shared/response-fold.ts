@@ -89,10 +89,30 @@ export function foldUsage(fold: ResponseFold, usage: unknown): boolean {
   const object = asObject(usage);
   if (object === undefined) return false;
   const counts = hasCount(object);
-  if (counts) fold.usage = object;
+  if (counts) fold.usage = keepSides(object, fold.usage);
   fold.costUsd = readReportedCost(object) ?? fold.costUsd;
   return counts;
 }
+
+/**
+ * A later usage object counts instead of an earlier one; what it says nothing of, or null, stays as it was: some gateways
+ * tell the input at the beginning of a stream and the output at its end.
+ */
+function keepSides(usage: JsonObject, before: JsonObject | undefined): JsonObject {
+  if (before === undefined) return usage;
+  let merged = usage;
+  for (const names of sides) {
+    if (names.some((name) => readTokenCount(usage[name]) !== undefined)) continue;
+    const known = names.find((name) => readTokenCount(before[name]) !== undefined);
+    if (known !== undefined) merged = { ...merged, [known]: before[known] };
+  }
+  return merged;
+}
+
+const sides = [
+  ["prompt_tokens", "input_tokens", "promptTokens"],
+  ["completion_tokens", "output_tokens", "completionTokens"],
+] as const;
 
 const countFields = [
   "prompt_tokens",
