@@ -100,13 +100,13 @@ export function foldUsage(fold: ResponseFold, usage: unknown): boolean {
  */
 function keepSides(usage: JsonObject, before: JsonObject | undefined): JsonObject {
   if (before === undefined) return usage;
-  let merged = usage;
+  const missing: JsonObject = {};
   for (const names of sides) {
     if (names.some((name) => readTokenCount(usage[name]) !== undefined)) continue;
     const known = names.find((name) => readTokenCount(before[name]) !== undefined);
-    if (known !== undefined) merged = { ...merged, [known]: before[known] };
+    if (known !== undefined) missing[known] = before[known];
   }
-  return merged;
+  return Object.keys(missing).length === 0 ? usage : { ...usage, ...missing };
 }
 
 const sides = [
