@@ -151,7 +151,7 @@ export const badResponses: BadResponse[] = [
     raw: {
       headers: JSON_TYPE,
       chunks: [
-        '{"id":[],"model":{"a":1},"choices":{"0":null},"usage":{"prompt_tokens":"11","completion_tokens":-3,"total_tokens":null}}',
+        '{"id":[],"model":{"a":1},"choices":{"0":null},"usage":{"prompt_tokens":"eleven","completion_tokens":-3,"total_tokens":null}}',
       ],
     },
     record: (call) => {
