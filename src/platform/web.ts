@@ -119,6 +119,9 @@ export function onProcessEnd(_hooks: ExitHooks): () => void {
 /** No signals here. */
 export function armSignals(): void {}
 
+/** There are no signals to hear of. */
+export function onSignal(_listener: () => void): void {}
+
 /** Nothing decompresses at once here, and nothing tells when a process ends. */
 export function decompressSync(_encoding: string, _bytes: Uint8Array): Uint8Array | undefined {
   return undefined;

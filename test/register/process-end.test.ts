@@ -251,7 +251,7 @@ describe.concurrent("the end of a process is what it is without the tap", () => 
     },
     {
       name: "SIGKILL",
-      script: `await call(); await sleep(1000); console.log("ready"); await sleep(10_000);`,
+      script: `await call(); await sleep(4000); console.log("ready"); await sleep(10_000);`,
       signal: "SIGKILL",
       file: ["success"],
       amplitude: [],
