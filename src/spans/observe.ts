@@ -27,8 +27,9 @@ export interface SpanHandle {
 // oxlint-disable-next-line typescript/no-explicit-any -- any function; `unknown` takes none with parameters of its own
 type AnyFunction = (...given: any[]) => unknown;
 
-/** The standard decorator (TC39), on a method or on a field that holds a function. */
+/** The standard decorator (TC39), on a method, a getter, or a field that holds a function; static ones too. */
 export interface ObserveDecorator {
+  <Getter extends AnyFunction>(getter: Getter, context: ClassGetterDecoratorContext): Getter;
   <Method extends AnyFunction>(method: Method, context: ClassMethodDecoratorContext): Method;
   (field: undefined, context: ClassFieldDecoratorContext): <Field extends AnyFunction>(initial: Field) => Field;
 }
@@ -129,13 +130,13 @@ export function createObserving({ log, bound, isClosed, report }: ObservingOptio
     return function observed(value: AnyFunction | undefined, context: DecoratorContext): unknown {
       const kind = (context as DecoratorContext | undefined)?.kind;
       const name = String(context.name).replace(/^Symbol\((.*)\)$/, "$1");
-      if (kind === "method" && typeof value === "function") return wrap(value, options, name);
+      if ((kind === "method" || kind === "getter") && typeof value === "function") return wrap(value, options, name);
       if (kind === "field") {
         return (initial: unknown) =>
           typeof initial === "function" ? wrap(initial as AnyFunction, options, name) : initial;
       }
       throw new TypeError(
-        "@tap.observe() is a standard decorator for methods and for fields that hold a function. " +
+        "@tap.observe() is a standard decorator for methods, getters and fields that hold a function. " +
           "With TypeScript's `experimentalDecorators`, write `run = tap.observe(async () => …)` instead.",
       );
     };

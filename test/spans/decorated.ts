@@ -15,6 +15,11 @@ export function makeAgent(tap: Tap) {
     look = (question: string): string => `${this.prefix}${question}`;
 
     @tap.observe()
+    get mood(): string {
+      return `${this.prefix}good`;
+    }
+
+    @tap.observe()
     static shared(): number {
       return 1;
     }

@@ -389,16 +389,18 @@ async function importDecorated(): Promise<typeof import("./decorated.ts")> {
 }
 
 describe("@tap.observe()", () => {
-  it("observes methods and fields of a class", async () => {
+  it("observes methods, getters and fields of a class", async () => {
     const Agent = (await importDecorated()).makeAgent(tap);
+    expect(new Agent().mood).toBe("> good");
     expect(await new Agent().run("why?")).toBe("> > why?");
     expect(Agent.shared()).toBe(1);
     expect((await recorded()).map(({ name, kind, trace }) => [name, kind, trace.parentSpanId !== undefined])).toEqual([
+      ["mood", "chain", false],
       ["lookup", "tool", true],
       ["run", "agent", false],
       ["shared", "chain", false],
     ]);
-    expect(sink.spans[0]?.tool).toEqual({ name: "lookup" });
+    expect(sink.spans[1]?.tool).toEqual({ name: "lookup" });
   });
 
   it("says what to do where it is used as something else", () => {
