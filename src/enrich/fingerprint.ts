@@ -208,6 +208,9 @@ export function isUniqueId(id: string, name = ""): boolean {
 /** Digits among letters, more than once: words with a number have theirs at one end, dates and counters have no letters. */
 function looksRandom(part: string): boolean {
   if (part.length < SHORTEST_UNIQUE_ID || !/^[A-Za-z0-9-]+$/.test(part)) return false;
+  // Gemini's are digits: more of them than a time has, even in nanoseconds.
+  const digits = /\d{17,}/.exec(part)?.[0];
+  if (digits !== undefined) return !/^1[5-9]\d{17}$/.test(digits) && !/^0*\d{1,6}$/.test(digits);
   // Of a time, in the form of ISO 8601, the letters are always the same.
   const letters = part.replaceAll(/\d{6,}T\d{4,}Z?|\d{4}-\d\d-\d\d(?:T\d\d-?\d\d-?\d\dZ?)?/g, "").replaceAll("-", "");
   if (letters.length < SHORTEST_UNIQUE_ID) return false;
