@@ -68,6 +68,8 @@ export interface RouteInfo {
   pathModel?: string;
   /** Behind a gateway whose path names it: who answers. */
   upstreamProvider?: string;
+  /** The path may be that of something else: it is a call only if its body looks like one. */
+  bodyDecides?: true;
 }
 
 /** One piece of a message. Names are those of the OTel GenAI message-part schema. */

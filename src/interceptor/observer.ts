@@ -135,7 +135,7 @@ export function createObserver(parts: ObserverOptions): Observer {
       id: start.id ?? createId(Date.now()),
       via: start.via,
       route,
-      sniffed: isSniffed,
+      sniffed: isSniffed || route.bodyDecides === true,
       method: start.method,
       url: scrubUrl(start.origin + start.path),
       host: authorityOf(start.origin) ?? "",

@@ -134,6 +134,8 @@ function refine(route: RouteInfo, path: string, header: ((name: string) => strin
     if (model !== undefined && model !== "") route.pathModel = model;
     return route;
   }
+  // What runs on an endpoint of one's own may be any model: of tables, of prices.
+  if (route.api === "vertex-predict" && path.includes("/endpoints/")) route.bodyDecides = true;
   switch (route.provider) {
     case "portkey": {
       const upstream = header?.("x-portkey-provider");

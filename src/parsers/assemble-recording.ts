@@ -73,12 +73,12 @@ function findRoute(
   const authority = authorityOf(url);
   const entry = authority === undefined ? undefined : router.lookUp(authority);
   if (entry === null) return undefined;
-  if (entry !== undefined) return router.route(entry, method, path, (name) => headers[name]);
-  const sniffed = router.sniff(method, path);
-  if (sniffed === undefined) return undefined;
+  const isKnown = entry !== undefined;
+  const route = isKnown ? router.route(entry, method, path, (name) => headers[name]) : router.sniff(method, path);
+  if (route === undefined || (isKnown && route.bodyDecides !== true)) return route;
   // A recording without its request body can only be judged by its path.
   const hasBody = body !== undefined && body.length > 0;
-  return !hasBody || hasCallShape(sniffed, value) ? sniffed : undefined;
+  return !hasBody || hasCallShape(route, value) ? route : undefined;
 }
 
 function pathOf(url: string): string {

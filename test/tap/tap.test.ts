@@ -92,6 +92,19 @@ describe("which hosts count", () => {
     await tap.close();
   });
 
+  it("lets the body decide where a path may be that of any model", async () => {
+    const { sink, tap } = makeTap();
+    const fetch = tap.wrapFetch(async () => Response.json({ predictions: ["a"] }));
+    const url = "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/7:predict";
+    for (const instances of [[[1, 2]], [{ prompt: "hi" }]]) {
+      await (await fetch(url, { method: "POST", body: JSON.stringify({ instances }) })).json();
+    }
+    await tap.flush();
+    expect(sink.calls).toMatchObject([{ provider: "gcp.vertex_ai", operation: "text_completion" }]);
+    expect(tap.stats()).toMatchObject({ seen: 2, recorded: 1, ignored: { not_a_call: 1 } });
+    await tap.close();
+  });
+
   it("with install(), looks at known and declared hosts only, unless told to sniff", async () => {
     const first = makeTap();
     const restore = first.tap.install();
