@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { createSkipCounter } from "./test/skip-count.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -7,6 +8,7 @@ export default defineConfig({
   resolve: { alias: { "#platform": path("./src/platform/node.ts") } },
   test: {
     include: ["test/**/*.test.ts"],
+    reporters: ["default", createSkipCounter()],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Tests with sockets, garbage collection and child processes share two noisy cores; a real fault fails each time.

@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 /**
- * Tests that skip on each Node, by undici, for a reason that the suite names: undici 8 does not load on Node 20, and
- * pairs that fail without a tap are not run with one. Another count means that something was left out unnoticed.
+ * Tests that skip on each Node, by file, for a reason that the suite names: undici 8 does not load on Node 20, and pairs
+ * that fail without a tap are not run with one. Another count means that something was left out unnoticed.
  */
 const EXPECTED_SKIPS = JSON.parse(
   readFileSync(new URL("../test/interception/expected-skips.json", import.meta.url), "utf8"),

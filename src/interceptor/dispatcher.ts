@@ -1,5 +1,5 @@
 /** The tap at undici's `dispatch`: one wrapped function for `compose`, for `install` and under `tap.fetch`. */
-import type { CallMarker, PendingCall } from "../context.ts";
+import type { CallMarker, Flow, PendingCall } from "../context.ts";
 import type { Exchange, RunContext } from "../types.ts";
 import {
   collectRequestHeaders,
@@ -105,10 +105,9 @@ export function planDispatch(
   if (interest === undefined) return unchanged;
   if (given.upgrade !== undefined && given.upgrade !== null && given.upgrade !== false) return unchanged;
   if (given.method === "CONNECT" || typeof handler !== "object" || handler === null) return unchanged;
-  const marker = given[MARKER];
-  if (marker?.observers.has(observer) === true) return unchanged;
   const flow = observer.flow.get();
-  if (flow?.isSuppressed === true) return unchanged;
+  const marker = given[MARKER] ?? findMarker(flow, given);
+  if (marker?.observers.has(observer) === true || flow?.isSuppressed === true) return unchanged;
   const exchange = observer.begin(interest, {
     via: "dispatcher",
     origin: originOf(given),
@@ -133,6 +132,12 @@ export function planDispatch(
     observer.fail(exchange, error, false);
     return unchanged;
   }
+}
+
+/** Of a call made with a Request, which another tap knows by the flow alone. */
+function findMarker(flow: Flow | undefined, options: DispatchOptions): CallMarker | undefined {
+  const marker = flow?.marker;
+  return marker !== undefined && marker.url === urlOf(options) ? marker : undefined;
 }
 
 /** Puts our handler before the app's, and our ears to the request body. */

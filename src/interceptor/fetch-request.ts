@@ -36,6 +36,7 @@ export function readTarget(input: unknown): Target | undefined {
   let request: Request | undefined;
   if (typeof input === "string") url = input;
   else if (input instanceof URL) url = input.href;
+  else if (Object.prototype.toString.call(input) === "[object String]") url = String(input);
   else if (isRequestLike(input)) {
     request = input;
     url = input.url;

@@ -261,8 +261,7 @@ function giveDispatcher(
   request: Request | undefined,
   { hookGlobalDispatchers, isInstall = false }: FetchTapOptions,
 ): void {
-  // To fetch `null` is none.
-  const given = (plan.init as { dispatcher?: unknown } | undefined)?.dispatcher ?? undefined;
+  const given = (plan.init as { dispatcher?: unknown } | undefined)?.dispatcher;
   const hidden = request === undefined ? undefined : findHiddenDispatcher(request);
   if (given !== undefined && !isDispatcher(given)) return;
   if (given === undefined && hidden === "unknown") {

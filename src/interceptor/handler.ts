@@ -236,9 +236,9 @@ function createClass(names: readonly string[]): HandlerClass {
   return TapHandler as unknown as HandlerClass;
 }
 
-/** Whether it stands in for an app's handler. */
-export function isTapHandler(handler: Handler): boolean {
-  return (handler as Partial<Standing>).attachment !== undefined;
+/** Of a handler that stands in for an app's. */
+export function attachmentOf(handler: Handler): Attachment | undefined {
+  return (handler as Partial<Standing>).attachment;
 }
 
 /** The handler to give to undici instead of `inner`. */

@@ -193,7 +193,8 @@ function rewrap(response: Response, body: ReadableStream<Uint8Array>): Response 
   const ResponseClass = (typeof constructor === "function" ? constructor : Response) as typeof Response;
   const { status, statusText, headers } = response;
   const copy = new ResponseClass(body, { status, statusText, headers });
-  if (copy.body === null || copy.body === undefined || copy.status !== status) {
+  // A class of its own may take something else, or wrap the stream.
+  if (copy.status !== status || (copy.body !== body && !body.locked)) {
     throw new TypeError("not a Response around this body");
   }
   for (const name of Object.getOwnPropertyNames(response)) {

@@ -1,6 +1,7 @@
 /** The tap at a request that undici has made already: its dispatch has passed a dispatcher without a hook. */
-import { type DispatchTapOptions, isTapping, planDispatch } from "./dispatcher.ts";
-import { type Handler, isTapHandler } from "./handler.ts";
+import { type DispatchOptions, type DispatchTapOptions, isTapping, MARKER, planDispatch, urlOf } from "./dispatcher.ts";
+import { attachmentOf, type Handler } from "./handler.ts";
+import { createMarker } from "./observer.ts";
 
 /** undici's own object for a request. */
 interface CoreRequest {
@@ -24,9 +25,23 @@ export function tapRequest(request: CoreRequest, options: DispatchTapOptions): v
     if (options.observer.findInterest(String(origin), options.sniffs) === undefined) return;
     throw new Error(`another global dispatcher was set after install(); a call to ${String(origin)} was missed`);
   }
-  if (isTapHandler(handler)) return;
-  const given = { method, path, headers, body, upgrade, ...(origin !== undefined && { origin }) };
-  const plan = planDispatch(options, given as Parameters<typeof planDispatch>[1], handler);
+  const given: DispatchOptions = {
+    path: path ?? "/",
+    method: method ?? "GET",
+    headers,
+    body,
+    upgrade,
+    ...(origin !== undefined && { origin }),
+  };
+  // Another tap may have been here before: the record of each has one id.
+  const before = attachmentOf(handler);
+  if (before?.observer === options.observer) return;
+  if (before !== undefined) {
+    const marker = createMarker(before.exchange.id, urlOf(given), undefined);
+    marker.observers.add(before.observer);
+    given[MARKER] = marker;
+  }
+  const plan = planDispatch(options, given, handler);
   if (plan === undefined) return;
   holder[key] = plan.handler;
   request.body = plan.options.body;

@@ -26,6 +26,11 @@ export function createFlowStore<Value>(): FlowStore<Value> {
   let isKept = false;
   let open = 0;
 
+  function leave(): void {
+    open -= 1;
+    if (open === 0 && !isKept) storage.disable();
+  }
+
   function follow<Result>(value: Value, run: () => Result): Result {
     const before = brief;
     brief = undefined;
@@ -50,13 +55,20 @@ export function createFlowStore<Value>(): FlowStore<Value> {
         brief = before;
       }
     },
-    async runUntilSettled(value, run) {
+    runUntilSettled(value, run) {
       open += 1;
       try {
-        return await follow(value, run);
-      } finally {
-        open -= 1;
-        if (open === 0 && !isKept) storage.disable();
+        const result = follow(value, run);
+        const isThenable = typeof (result as Partial<PromiseLike<unknown>> | undefined)?.then === "function";
+        // A thenable of another kind is asked once.
+        const promise = isThenable && !(result instanceof Promise) ? Promise.resolve(result) : result;
+        if (isThenable) promise.then(leave, leave);
+        else leave();
+        return promise;
+      } catch (error) {
+        // What throws at once is not to reject.
+        leave();
+        throw error;
       }
     },
     get: () => brief ?? storage.getStore(),

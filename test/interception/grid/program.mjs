@@ -20,7 +20,7 @@ const CLIENTS = {
   dispatch: DISPATCH_SCENARIOS,
 };
 /** A cell that takes longer hangs. */
-const CELL_LIMIT_MS = Number(process.env.GRID_CELL_LIMIT_MS ?? 10_000);
+const CELL_LIMIT_MS = Number(process.env.GRID_CELL_LIMIT_MS ?? 30_000);
 const PACKAGES = { 6: "undici6", 7: "undici", 8: "undici8" };
 
 const { undici: version, modes, port = 0, deadPort, only } = JSON.parse(process.argv[2]);

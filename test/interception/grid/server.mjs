@@ -68,6 +68,11 @@ const KINDS = {
   deflate: encoded("deflate", deflateSync),
   br: encoded("br", brotliCompressSync),
   "gzip-broken": encoded("gzip", (text) => gzipSync(text).subarray(0, 40)),
+  /** Is busy twice. */
+  flaky(_request, response, log) {
+    if (log.requests.length > 2) response.writeHead(200, JSON_TYPE).end(TEXT);
+    else response.writeHead(503, { ...JSON_TYPE, "retry-after": "0" }).end(FAILURE);
+  },
   hang() {},
   async "head-hang"(_request, response) {
     response.writeHead(200, SSE_TYPE);

@@ -131,8 +131,11 @@ export const REQUEST_SCENARIOS = {
     run: requesting("json", () => post({ body: [CHAT.slice(0, 9), CHAT.slice(9)] })),
   },
   "body Blob": { outcome: "success", run: requesting("json", () => post({ body: new Blob([CHAT]) })) },
+  // With the global dispatcher of a Node that has undici 7 it waits for ever.
   "body form": {
     outcome: "success",
+    isSlow: true,
+    limitMs: 15_000,
     run: requesting("json", (cell) => {
       const body = new cell.undici.FormData();
       body.append("model", "whisper-small");

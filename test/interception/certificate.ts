@@ -1,0 +1,21 @@
+/** A self-signed certificate for servers of tests on loopback. It secures nothing, so its key may be read by anyone. */
+
+export const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgXhGIprP5S5iBEOCr
+mpelbCBn2Boc9WTwKBe5Q8MlXIKhRANCAASWpKdCq7ZHYOgRPObMbd+2jYn9dTcL
+foPKnPGUXqaeqoV0ZLsls2kRkJ7yx4oUcWxykxFIlkFFSpwAltbnpcW8
+-----END PRIVATE KEY-----
+`;
+
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUQGrLd8QGIlojjbZCwjUZ5nFmJtAwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNzA0NTEwMloYDzIxMjYxMTAz
+MDQ1MTAyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASWpKdCq7ZHYOgRPObMbd+2jYn9dTcLfoPKnPGUXqaeqoV0ZLsls2kR
+kJ7yx4oUcWxykxFIlkFFSpwAltbnpcW8o28wbTAdBgNVHQ4EFgQUJotRF3eMF2tk
+l9U1G5oIqh/U+WEwHwYDVR0jBBgwFoAUJotRF3eMF2tkl9U1G5oIqh/U+WEwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIgEgiJlpffefdOq/8eg8PPEyFTBKDpP1flQobhaCcwXJwCIQDn
+Ne41oPYaJZEyWPifts2O4WKfF/6g6pFwGAZiH0rblw==
+-----END CERTIFICATE-----
+`;
