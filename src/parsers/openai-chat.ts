@@ -24,7 +24,7 @@ import { finishChoices } from "./shared/finish-choices.ts";
 import { asArray, asCount, asIndex, asLabel, asObject, asString, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
-import { readOpenAiUsage } from "./shared/openai-usage.ts";
+import { findOptIn, readOpenAiUsage } from "./shared/openai-usage.ts";
 import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
 import { openRequest } from "./shared/open-request.ts";
@@ -103,7 +103,7 @@ export const openaiChatParser: Parser<ChatState> = {
     const { request, route } = response.input;
     const usage = addServerTools(readOpenAiUsage(response.usage, route.provider), serverTools.uses());
     const { deferred } = state;
-    const built = finishChoices(response, choices, end, usage, { optIn: request, deferred });
+    const built = finishChoices(response, choices, end, usage, { ...findOptIn(request, route), deferred });
     if (deferred && response.id !== undefined) built.jobId = response.id;
     if (processingMs !== undefined) built.processingMs = processingMs;
     return built;

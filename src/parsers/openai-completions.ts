@@ -20,7 +20,7 @@ import { finishChoices } from "./shared/finish-choices.ts";
 import { asArray, asIndex, asObject, asString } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { openRequest, readInputs } from "./shared/open-request.ts";
-import { readOpenAiUsage } from "./shared/openai-usage.ts";
+import { findOptIn, readOpenAiUsage } from "./shared/openai-usage.ts";
 import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
 
@@ -73,8 +73,8 @@ export const openaiCompletionsParser: Parser<CompletionsState> = {
 
   finish({ response, choices, endsWithWire }: CompletionsState, end: ResponseEnd): ParsedResponse {
     if (endsWithWire && !end.interrupted) response.ended = true;
-    const { request } = response.input;
-    return finishChoices(response, choices, end, readOpenAiUsage(response.usage), { optIn: request });
+    const { request, route } = response.input;
+    return finishChoices(response, choices, end, readOpenAiUsage(response.usage), findOptIn(request, route));
   },
 };
 

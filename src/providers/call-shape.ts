@@ -24,7 +24,8 @@ const SHAPES: Readonly<Partial<Record<Api, Shape>>> = {
     isTextOrList(body["input"]) || isRecord(body["prompt"]) || isText(body["previous_response_id"]),
   "openai-completions": isPrompt,
   "openai-embeddings": (body) => isTextOrList(body["input"]) || isList(body["inputs"]),
-  "openai-images": isPrompt,
+  // A variation has a picture and no prompt.
+  "openai-images": (body) => isPrompt(body) || isRecord(body["image"]),
   "openai-audio": (body) => (isText(body["input"]) && namesModel(body)) || isRecord(body["file"]),
   "openai-moderation": (body) => isTextOrList(body["input"]),
   "anthropic-messages": (body) => isMessages(body["messages"]),

@@ -25,6 +25,24 @@ const TAKES_OPTION: ReadonlySet<string> = new Set([
   "litellm",
 ]);
 
+/** They put usage into every stream, asked or not (their references). */
+const REPORTS_UNASKED: ReadonlySet<string> = new Set([
+  "mistral_ai",
+  "perplexity",
+  "x_ai",
+  "openrouter",
+  "cohere",
+  "snowflake",
+]);
+
+/**
+ * Whether a stream without usage has none because nobody asked for it.
+ * @param provider - who reads the body: behind a gateway that passes it on, the upstream
+ */
+export function reportsWhenAsked(provider: string): boolean {
+  return !REPORTS_UNASKED.has(provider);
+}
+
 /** Before this version Azure answers 400 to the option. */
 const FIRST_AZURE_VERSION = "2024-09-01";
 

@@ -115,3 +115,17 @@ describe("text where JSON was expected", () => {
     expect(finish(state)).toMatchObject({ choices: [], finished: true, notes: ["unexpected_text"] });
   });
 });
+
+it.each([
+  ["openai", false, "stream_usage_not_requested"],
+  ["openai", true, "stream_usage_not_requested"],
+  ["mistral_ai", false, "not_reported"],
+  ["mistral_ai", true, "stream_interrupted"],
+  ["x_ai", true, "stream_interrupted"],
+])("says why a stream of %s (interrupted: %s) has no usage: %s", (provider, interrupted, reason) => {
+  const input = { ...route, provider };
+  const request = openaiChatParser.readRequest({ route: input, path: "/", headers: {}, body: { stream: true } });
+  const state = openaiChatParser.start({ route: input, status: 200, headers: {}, request, contentLimit: 1000 });
+  openaiChatParser.chunk(state, delta({ content: "a" }, interrupted ? null : "stop"));
+  expect(openaiChatParser.finish(state, { streaming: true, interrupted }).usage.missingReason).toBe(reason);
+});

@@ -1,5 +1,7 @@
 /** Reads the usage object of every API that speaks OpenAI's, with the variants of its vendors. */
-import type { Usage } from "../../types.ts";
+import { reportsWhenAsked } from "../../providers/include-usage.ts";
+import type { RouteInfo, Usage } from "../../types.ts";
+import type { ParsedRequest } from "../parser.ts";
 import { asCount, asObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import { createUsage } from "./usage.ts";
@@ -82,6 +84,11 @@ export function readOpenAiUsage(raw: unknown, provider?: string): Usage | undefi
     },
     raw,
   );
+}
+
+/** The request, where a stream has usage only when the request asks for it. */
+export function findOptIn(request: ParsedRequest, route: RouteInfo): { optIn?: ParsedRequest } {
+  return reportsWhenAsked(route.upstreamProvider ?? route.provider) ? { optIn: request } : {};
 }
 
 /** Providers whose zeros are zeros; elsewhere zeros next to an answer are a server that does not count. */
