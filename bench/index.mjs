@@ -2,9 +2,10 @@
  * All benches; rewrites docs/benchmarks.md.
  *
  *   npm run bench                  everything but the peers
- *   npm run bench -- --quick       fewer scenarios and rounds; writes nothing unless --write
  *   npm run bench -- --peers       with the peers, installed into a cache folder outside of the tree
- *   npm run bench -- --only json   scenarios whose name contains this
+ *   npm run bench -- --minutes 10  as many rounds as fit; one is always made
+ *   npm run bench -- --quick       fewer scenarios and rounds; writes nothing unless --write
+ *   npm run bench -- --only json   scenarios whose name contains this; writes nothing unless --write
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -14,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runRounds } from "./end-to-end/run.mjs";
 import { SCENARIOS } from "./end-to-end/scenarios.mjs";
+import { VARIANTS } from "./end-to-end/variants.mjs";
 import { measureImport } from "./import-cost.mjs";
 import { writeReport } from "./report.mjs";
 
@@ -24,12 +26,12 @@ const { values: flags } = parseArgs({
     write: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     rounds: { type: "string" },
+    minutes: { type: "string" },
   },
 });
-const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 5));
-const names = Object.keys(SCENARIOS).filter(
-  (name) => name.includes(flags.only) && (!flags.quick || SCENARIOS[name].quick === true || flags.only !== ""),
-);
+const started = performance.now();
+const minutes = Number(flags.minutes ?? (flags.peers ? 18 : 12));
+const rounds = Number(flags.rounds ?? (flags.quick ? 2 : 5));
 const loadBefore = os.loadavg()[0];
 
 console.log("The tap's own cost, on a dispatcher that answers at once");
@@ -38,56 +40,64 @@ const nullBench = spawnSync(
   [fileURLToPath(new URL("null-dispatcher.mjs", import.meta.url)), "--json", ...(flags.quick ? ["--quick"] : [])],
   { encoding: "utf8", maxBuffer: 1e8 },
 );
+if (nullBench.status !== 0) throw new Error(nullBench.stderr);
 const own = JSON.parse(nullBench.stdout.trim().split("\n").at(-1) ?? "[]");
 const cost = measureImport({ rounds: flags.quick ? 7 : 15 });
+const judge = (value, noise, budget) => (value <= budget + noise ? "yes" : "NO");
 own.push(
   {
     work: 'import "llm-tap", ms',
     µs: cost.ms,
     noise: cost.msNoise,
     budget: 10,
-    met: cost.ms <= 10 + cost.msNoise ? "yes" : "NO",
+    met: judge(cost.ms, cost.msNoise, 10),
   },
   {
     work: 'import "llm-tap", MB',
     µs: cost.mb,
     noise: cost.mbNoise,
     budget: 3,
-    met: cost.mb <= 3 + cost.mbNoise ? "yes" : "NO",
+    met: judge(cost.mb, cost.mbNoise, 3),
   },
 );
 console.table(own);
 
-console.log("End to end");
-const show = (row) =>
-  console.log(
-    `${row.scenario} · ${row.variant}: ${row.failure ?? `CPU ${row.cpuMicros?.toFixed(0)} µs, wall ${row.wallMicros?.toFixed(0)} µs a call, loop p99 ${row.loopP99?.toFixed(1)} max ${row.loopMax?.toFixed(1)} ms, RSS ${row.peakRss?.toFixed(0)} MB${row.calls ? `, recorded ${row.recorded} of ${row.calls}` : ""}`}`,
-  );
-const rows = await runRounds({
-  variants: ["none", "none again", "tap.fetch", "install()", "clone()"],
-  scenarios: names,
-  rounds,
-  onRow: show,
-});
-
-let peers;
+let peers = [];
 if (flags.peers) {
   const { installPeers } = await import("./peers/install.mjs");
-  const installed = installPeers();
-  const { PEER_SCENARIOS } = await import("./peers/scenarios.mjs");
-  console.log("Peers");
-  peers = await runRounds({
-    variants: ["none", "none again", "tap.fetch", "install()", "clone()", ...installed.names],
-    scenarios: PEER_SCENARIOS.filter((name) => name.includes(flags.only)),
-    rounds,
-    peersFile: installed.file,
-    onRow: show,
-  });
+  installPeers();
+  peers = Object.keys((await import("./peers/variants.mjs")).PEERS);
 }
+const plan = Object.keys(SCENARIOS)
+  .filter((name) => name.includes(flags.only))
+  .filter((name) => !flags.quick || flags.only !== "" || SCENARIOS[name].quick === true)
+  .filter((name) => flags.peers || SCENARIOS[name].peers !== "only")
+  .map((scenario) => {
+    const hasPeers = flags.peers && SCENARIOS[scenario].peers !== undefined;
+    return { scenario, variants: [...Object.keys(VARIANTS), ...(hasPeers ? peers : [])] };
+  });
 
-if (!flags.quick || flags.write) {
+console.log("End to end");
+const measured = await runRounds({
+  plan,
+  rounds,
+  until: started + minutes * 60_000,
+  onRound: (turn) =>
+    console.log(`round ${turn} of ${rounds}, after ${((performance.now() - started) / 60_000).toFixed(1)} minutes`),
+});
+const text = writeReport({
+  own,
+  rows: measured.rows,
+  peers,
+  rounds: measured.rounds,
+  load: [loadBefore, os.loadavg()[0]],
+});
+console.log(text);
+
+const isWhole = !flags.quick && flags.only === "";
+if (isWhole || flags.write) {
   const file = new URL("../docs/benchmarks.md", import.meta.url);
   mkdirSync(new URL(".", file), { recursive: true });
-  writeFileSync(file, writeReport({ own, rows, peers, rounds, load: [loadBefore, os.loadavg()[0]] }));
-  console.log(`written: ${fileURLToPath(file)}`);
+  writeFileSync(file, text);
+  console.log(`written: ${fileURLToPath(file)}, after ${((performance.now() - started) / 60_000).toFixed(1)} minutes`);
 }

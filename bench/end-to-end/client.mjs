@@ -4,15 +4,16 @@ import process from "node:process";
 import { makeChatRequest } from "../shared/payloads.mjs";
 import { percentile } from "../shared/statistics.mjs";
 import { SCENARIOS } from "./scenarios.mjs";
+import { VARIANTS } from "./variants.mjs";
 
-const [variantName, scenarioName, portText, peersFile] = process.argv.slice(2);
+const [variantName, scenarioName, portText] = process.argv.slice(2);
 const scenario = SCENARIOS[scenarioName];
 const port = Number(portText);
 const baseURL = `http://127.0.0.1:${port}/v1`;
 
 const importStarted = performance.now();
-const { VARIANTS } = peersFile ? await import(peersFile) : await import("./variants.mjs");
-const variant = await VARIANTS[variantName](port);
+const setUp = VARIANTS[variantName] ?? (await import("../peers/variants.mjs")).PEERS[variantName];
+const variant = await setUp(port);
 let importMs = performance.now() - importStarted;
 
 const isEmbeddings = scenario.model.startsWith("bench:embeddings");
@@ -26,16 +27,18 @@ const request = isEmbeddings
 
 const firstChunks = [];
 
+async function makeClient() {
+  const options = { apiKey: "sk-bench", baseURL, maxRetries: 0 };
+  if (variant.fetch !== undefined) options.fetch = variant.fetch;
+  if (variant.makeClient !== undefined) return variant.makeClient(options);
+  const { default: OpenAI } = await import("openai");
+  const plain = new OpenAI(options);
+  return variant.wrap === undefined ? plain : variant.wrap(plain);
+}
+
 async function makeCall() {
   if (scenario.client === "sdk" || scenario.client === "first") {
-    const { default: OpenAI } = await import("openai");
-    const plain = new OpenAI({
-      apiKey: "sk-bench",
-      baseURL,
-      maxRetries: 0,
-      ...(variant.fetch !== undefined && { fetch: variant.fetch }),
-    });
-    const client = variant.wrap === undefined ? plain : variant.wrap(plain);
+    const client = await makeClient();
     if (isEmbeddings) return () => client.embeddings.create(request);
     if (!scenario.stream) return () => client.chat.completions.create(request);
     return async () => {

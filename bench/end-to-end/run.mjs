@@ -18,10 +18,9 @@ export async function startServer() {
 }
 
 /** @returns what the client measured, or `{ failure }` */
-function runClient(variant, scenario, port, { peersFile, timeoutMs = 180_000 } = {}) {
+function runClient(variant, scenario, port, { timeoutMs = 180_000 } = {}) {
   return new Promise((resolve) => {
     const args = ["--expose-gc", here("client.mjs"), variant, scenario, String(port)];
-    if (peersFile !== undefined) args.push(peersFile);
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs });
     let output = "";
     let errors = "";
@@ -51,32 +50,40 @@ const FIELDS = [
 ];
 
 /**
- * @param {{ variants: string[], scenarios: string[], rounds: number, peersFile?: string, onRow?: (row: object) => void }} options
+ * Each round goes through all scenarios, so that what the machine does meanwhile falls on all of them.
+ *
+ * @param {{ plan: { scenario: string, variants: string[] }[], rounds: number, until?: number, onRound?: (turn: number) => void }} options
+ *   `until`: no round is begun that would end after this, in ms of `performance.now()`; one is always made
  * @returns one row for each scenario and variant: medians, and how far the middle half of them lies apart
  */
-export async function runRounds({ variants, scenarios, rounds, peersFile, onRow }) {
+export async function runRounds({ plan, rounds, until = Number.POSITIVE_INFINITY, onRound }) {
   const server = await startServer();
-  const rows = [];
+  const results = new Map();
+  let made = 0;
   try {
-    for (const scenario of scenarios) {
-      const results = new Map(variants.map((variant) => [variant, []]));
-      for (let turn = 0; turn < rounds; turn += 1) {
+    for (let turn = 0; turn < rounds; turn += 1) {
+      const started = performance.now();
+      for (const { scenario, variants } of plan) {
         // Each variant is first as often as last.
         const order = variants.map((_, index) => variants[(index + turn) % variants.length]);
         for (const variant of order) {
-          results.get(variant).push(await runClient(variant, scenario, server.port, { peersFile }));
+          const key = `${scenario}\n${variant}`;
+          const list = results.get(key) ?? [];
+          results.set(key, list);
+          list.push(await runClient(variant, scenario, server.port));
         }
       }
-      for (const variant of variants) {
-        const row = summarize(scenario, variant, results.get(variant));
-        rows.push(row);
-        onRow?.(row);
-      }
+      made += 1;
+      onRound?.(made);
+      if (performance.now() + (performance.now() - started) > until) break;
     }
   } finally {
     server.stop();
   }
-  return rows;
+  const rows = plan.flatMap(({ scenario, variants }) =>
+    variants.map((variant) => summarize(scenario, variant, results.get(`${scenario}\n${variant}`))),
+  );
+  return { rows, rounds: made };
 }
 
 function summarize(scenario, variant, results) {

@@ -14,6 +14,7 @@
  * @property {number} atOnce
  * @property {number} [requestLength] characters of the prompt
  * @property {boolean} [quick] part of the short form
+ * @property {"too" | "only"} [peers] measured with the peers: besides, or with them only
  */
 
 /** @type {Record<string, Scenario>} */
@@ -35,6 +36,7 @@ export const SCENARIOS = {
     warmUp: 3000,
     atOnce: 32,
     quick: true,
+    peers: "too",
   },
   "request-100k": {
     title: "100 KB request",
@@ -45,6 +47,7 @@ export const SCENARIOS = {
     atOnce: 4,
     requestLength: 100_000,
     quick: true,
+    peers: "too",
   },
   "stream-200-1": {
     title: "stream of 200 chunks, one at a time",
@@ -60,10 +63,11 @@ export const SCENARIOS = {
     client: "sdk",
     model: "bench:stream:200:0",
     stream: true,
-    calls: 320,
-    warmUp: 160,
+    calls: 240,
+    warmUp: 120,
     atOnce: 16,
     quick: true,
+    peers: "too",
   },
   "stream-200-100": {
     title: "streams of 200 chunks, 100 at once",
@@ -74,6 +78,7 @@ export const SCENARIOS = {
     warmUp: 100,
     atOnce: 100,
     quick: true,
+    peers: "too",
   },
   "stream-2000-1": {
     title: "stream of 2,000 chunks, one at a time",
@@ -99,7 +104,7 @@ export const SCENARIOS = {
     model: "bench:stream:2000:1",
     stream: true,
     calls: 100,
-    warmUp: 20,
+    warmUp: 8,
     atOnce: 100,
   },
   "text-1m": {
@@ -186,5 +191,34 @@ export const SCENARIOS = {
     warmUp: 0,
     atOnce: 1,
     quick: true,
+    peers: "too",
+  },
+  "sdk-text-1m": {
+    title: "1 MB of text, through the SDK",
+    client: "sdk",
+    model: "bench:json:1048576",
+    calls: 40,
+    warmUp: 12,
+    atOnce: 2,
+    peers: "only",
+  },
+  "sdk-text-10m": {
+    title: "10 MB of text, through the SDK",
+    client: "sdk",
+    model: "bench:json:10485760",
+    calls: 8,
+    warmUp: 3,
+    atOnce: 1,
+    peers: "only",
+  },
+  "sdk-slow-1000": {
+    title: "1,000 slow streams at once, through the SDK",
+    client: "sdk",
+    model: "bench:stream:40:50",
+    stream: true,
+    calls: 1000,
+    warmUp: 20,
+    atOnce: 1000,
+    peers: "only",
   },
 };
