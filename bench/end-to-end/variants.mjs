@@ -24,6 +24,7 @@ async function setUpTap(port, how) {
   return {
     ...(how === "fetch" && { fetch: tap.fetch }),
     finish: () => tap.flush(),
+    stats: () => tap.stats(),
     countRecorded: () => recorded,
   };
 }

@@ -46,6 +46,11 @@ interface Waiting {
 }
 
 const BATCH_SIZE = 200;
+/**
+ * How long the first of a batch waits for more. What a write does is not tapped, and to follow it through its promises
+ * makes those of the app dearer meanwhile: to write one record costs as much as to write a hundred.
+ */
+const GATHER_MS = 50;
 const FIRST_BACK_OFF_MS = 250;
 const LONGEST_BACK_OFF_MS = 30_000;
 /** After this a write is told to stop, and what it held is given again. */
@@ -57,7 +62,6 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   let batch: readonly Waiting[] = [];
   /** Of `queue` and `batch`. */
   let bytes = 0;
-  let isPumpDue = false;
   let writing: Promise<void> | undefined;
   let isAccepted = false;
   let isHeld = false;
@@ -75,14 +79,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return;
     }
     queue.push(admit(record));
-    // With a timer set, the sink has asked to wait.
-    if (timer !== undefined || writing !== undefined || isPumpDue) return;
-    // With all that this slice of the pipeline gives: to write one is as dear as to write a hundred.
-    isPumpDue = true;
-    queueMicrotask(() => {
-      isPumpDue = false;
-      if (timer === undefined) pump();
-    });
+    // With a timer set, it will be written with others, or the sink has asked to wait.
+    if (timer === undefined && writing === undefined) timer = setTimer(pump, GATHER_MS);
   }
 
   function countUnsafe(): number {

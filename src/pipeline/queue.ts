@@ -74,6 +74,9 @@ export function createQueue(options: QueueOptions): Queue {
   let makeJob: MakeJob | undefined;
   let isRunning = false;
   let isHurrying = false;
+  /** A slice is due when the time of timers comes, and one in the next turn of the loop. */
+  let isDeferred = false;
+  let isInTurn = false;
   let bytes = 0;
   let until = 0;
   const isTimeUp = (): boolean => performance.now() >= until;
@@ -89,7 +92,8 @@ export function createQueue(options: QueueOptions): Queue {
     if (exchange.isDirty) return;
     exchange.isDirty = true;
     dirty.push(exchange);
-    if (timer === undefined && !isRunning) timer = setTimer(run, WAIT_MS);
+    // While there is more to do than fits into a slice, the next one comes anyway.
+    if (timer === undefined && !isRunning && !isDeferred && !isInTurn) timer = setTimer(run, WAIT_MS);
   }
 
   function hurry(): void {
@@ -131,12 +135,33 @@ export function createQueue(options: QueueOptions): Queue {
     }
     runSlice();
     if (dirty.length === 0) return;
-    if (isTimeUp()) defer(runAgain);
+    if (isTimeUp()) goOn();
     else timer ??= setTimer(run, WAIT_MS);
   }
 
+  /**
+   * Behind: one slice before the loop looks for what has come in, and one after it. In a busy process a turn of the loop
+   * takes long, and with one slice in each the queue would grow.
+   */
+  function goOn(): void {
+    if (!isDeferred) {
+      isDeferred = true;
+      defer(() => {
+        isDeferred = false;
+        runAgain();
+      });
+    }
+    if (isInTurn) return;
+    isInTurn = true;
+    nextTurn(() => {
+      isInTurn = false;
+      runAgain();
+    });
+  }
+
   function runAgain(): void {
-    if (timer === undefined) run();
+    timer?.cancel();
+    run();
   }
 
   function advance(exchange: Exchange): void {
