@@ -69,7 +69,7 @@ interface Said {
 
 function createAnswerFold(input: ResponseInput): AnswerFold {
   const choices = createChoiceFold({ contentLimit: input.contentLimit });
-  const isIncremental = input.request.parameters["incremental_output"] === true;
+  let isIncremental = input.request.parameters["incremental_output"] === true;
   /** What each choice has said so far, where events repeat it. */
   const said = new Map<number, Said>();
   /** The calls of each choice, where events repeat them: they count when they are complete. */
@@ -85,10 +85,12 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     const known = said.get(choice) ?? { text: "", reasoning: "" };
     said.set(choice, known);
     const before = known[key];
-    const isRepeated = text.startsWith(before);
+    known[key] = text;
+    if (text.startsWith(before)) return text.slice(before.length);
     // A model that only knows increments sends them unasked.
-    known[key] = isRepeated ? text : before + text;
-    return isRepeated ? text.slice(before.length) : text;
+    isIncremental = true;
+    said.clear();
+    return text;
   }
 
   function readContent(choice: number, content: unknown): boolean {
