@@ -71,7 +71,17 @@ export function hasSpecialTerms(call: LlmCall): boolean {
   if (tier !== undefined && OTHER_PRICE.test(tier) && call.provider !== "groq") return true;
   const raw = (call.usage.raw ?? {}) as Record<string, unknown>;
   // Anthropic: fast mode, and a surcharge for inference in one region.
-  return (raw["speed"] ?? parameters["speed"]) === "fast" || raw["inference_geo"] === "us";
+  if ((raw["speed"] ?? parameters["speed"]) === "fast" || raw["inference_geo"] === "us") return true;
+  return hasTokensBeside(raw["iterations"]);
+}
+
+/** Anthropic: compactions and another model's advice are billed, but are not in the totals. */
+function hasTokensBeside(iterations: unknown): boolean {
+  if (!Array.isArray(iterations)) return false;
+  return iterations.some((iteration: { type?: unknown } | null) => {
+    const type = iteration?.type;
+    return type === "compaction" || type === "advisor_message";
+  });
 }
 
 /** The tier that the call ran on, in lower case; what was asked for where the answer does not say. */

@@ -317,6 +317,22 @@ describe("unknown is no cost", () => {
     ],
     ["fast mode", { provider: "anthropic", model: "claude-opus-4-6", usage: { ...tokens, raw: { speed: "fast" } } }],
     [
+      "a compaction, whose tokens are not in the totals",
+      {
+        provider: "anthropic",
+        model: "claude-sonnet-4-5",
+        usage: { ...tokens, raw: { iterations: [{ type: "compaction", input_tokens: 900 }, { type: "message" }] } },
+      },
+    ],
+    [
+      "another model's advice",
+      {
+        provider: "anthropic",
+        model: "claude-sonnet-4-5",
+        usage: { ...tokens, raw: { iterations: [{ type: "message" }, { type: "advisor_message" }] } },
+      },
+    ],
+    [
       "an answer out of a gateway's cache",
       { provider: "openrouter", model: "openai/gpt-4o", usage: tokens, response: { cacheHit: true } },
     ],
