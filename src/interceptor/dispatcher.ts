@@ -61,7 +61,7 @@ export function tapDispatch(dispatch: Dispatch, options: DispatchTapOptions): Di
       observer.report("interceptor", error);
     }
     if (exchange === undefined) return dispatch(nextOptions, nextHandler);
-    tapping += 1;
+    noteTapping(1);
     try {
       return dispatch(nextOptions, nextHandler);
     } catch (error) {
@@ -69,12 +69,17 @@ export function tapDispatch(dispatch: Dispatch, options: DispatchTapOptions): Di
       observer.fail(exchange, error, false);
       throw error;
     } finally {
-      tapping -= 1;
+      noteTapping(-1);
     }
   };
 }
 
 let tapping = 0;
+
+/** @param change 1 before a dispatch that is tapped, -1 after it */
+export function noteTapping(change: 1 | -1): void {
+  tapping += change;
+}
 
 /** Whether a dispatch that is tapped is going on right now. */
 export function isTapping(): boolean {
@@ -184,7 +189,12 @@ export function urlOf(options: DispatchOptions): string {
 export function findPending(observer: Observer, options: DispatchOptions): PendingCall | undefined {
   let pending = observer.flow.get()?.pending;
   while (pending !== undefined && pending.observer !== observer) pending = pending.outer;
-  return pending !== undefined && options !== undefined && pending.isFor(options) ? pending : undefined;
+  try {
+    return pending?.isFor(options) === true ? pending : undefined;
+  } catch {
+    // Options that are none: undici will say so.
+    return undefined;
+  }
 }
 
 function originOf({ origin }: DispatchOptions): string {

@@ -5,7 +5,7 @@
  */
 import type { CallMarker, Flow, PendingCall } from "../context.ts";
 import type { Exchange, RunContext } from "../types.ts";
-import { attach, type Dispatch, type DispatchOptions, MARKER, urlOf, withOptions } from "./dispatcher.ts";
+import { attach, type Dispatch, type DispatchOptions, MARKER, noteTapping, urlOf, withOptions } from "./dispatcher.ts";
 import { forgetResponse } from "./exchange.ts";
 import type { Handler } from "./handler.ts";
 import {
@@ -335,7 +335,12 @@ function dispatchAttached(state: CallState, dispatch: Dispatch, options: Dispatc
   } catch (error) {
     observer.report("interceptor", error);
   }
-  return dispatch(next, mirrored);
+  noteTapping(1);
+  try {
+    return dispatch(next, mirrored);
+  } finally {
+    noteTapping(-1);
+  }
 }
 
 /** fetch dispatches again. For this tap the call goes on; a tap at the dispatcher has not seen this dispatch yet. */

@@ -26,6 +26,8 @@ interface Standing {
   readonly attachment: Attachment;
   /** The rest of this response is of no interest. */
   isDetached: boolean;
+  /** Because noting it failed: nothing more is noted but the end, or the call would never have one. */
+  hasFailed: boolean;
   isAborted: boolean;
   /** With `includeUsage`: what stands between the response body and the app. */
   filter: UsageFilter | undefined;
@@ -38,9 +40,19 @@ function guard(standing: Standing, note: () => void): void {
   try {
     note();
   } catch (error) {
-    standing.isDetached = true;
-    standing.attachment.observer.report("interceptor", error);
+    giveUp(standing, error);
   }
+}
+
+function giveUp(standing: Standing, error: unknown): void {
+  standing.isDetached = true;
+  standing.hasFailed = true;
+  standing.attachment.observer.report("interceptor", error);
+}
+
+/** Whether the end of this response is the end of the call. */
+function isOfInterest({ isDetached, hasFailed }: Standing): boolean {
+  return !isDetached || hasFailed;
 }
 
 function noteHead(standing: Standing, status: unknown, headers: unknown): void {
@@ -71,7 +83,12 @@ function startFilter(standing: Standing, status: unknown, headers: unknown): voi
 function endFilter(standing: Standing): Uint8Array | undefined {
   const { filter } = standing;
   standing.filter = undefined;
-  return filter?.end();
+  try {
+    return filter?.end();
+  } catch (error) {
+    giveUp(standing, error);
+    return undefined;
+  }
 }
 
 /** What the app's handler throws at it would keep the error itself from it. */
@@ -139,8 +156,7 @@ const NOTED: Readonly<Record<string, Method>> = {
       try {
         noteData(this, chunk);
       } catch (error) {
-        this.isDetached = true;
-        this.attachment.observer.report("interceptor", error);
+        giveUp(this, error);
       }
     }
     if (this.filter === undefined) return this.inner["onData"]?.(chunk);
@@ -153,8 +169,7 @@ const NOTED: Readonly<Record<string, Method>> = {
       try {
         noteData(this, chunk);
       } catch (error) {
-        this.isDetached = true;
-        this.attachment.observer.report("interceptor", error);
+        giveUp(this, error);
       }
     }
     if (this.filter === undefined) return this.inner["onResponseData"]?.(controller, chunk);
@@ -162,25 +177,25 @@ const NOTED: Readonly<Record<string, Method>> = {
     return passed === undefined ? undefined : this.inner["onResponseData"]?.(controller, passed);
   },
   onComplete(trailers) {
-    if (!this.isDetached) guard(this, () => this.attachment.observer.end(this.attachment.exchange));
+    if (isOfInterest(this)) guard(this, () => this.attachment.observer.end(this.attachment.exchange));
     const rest = endFilter(this);
     if (rest !== undefined) this.inner["onData"]?.(rest);
     return this.inner["onComplete"]?.(trailers);
   },
   onResponseEnd(controller, trailers) {
-    if (!this.isDetached) guard(this, () => this.attachment.observer.end(this.attachment.exchange));
+    if (isOfInterest(this)) guard(this, () => this.attachment.observer.end(this.attachment.exchange));
     const rest = endFilter(this);
     if (rest !== undefined) this.inner["onResponseData"]?.(controller, rest);
     return this.inner["onResponseEnd"]?.(controller, trailers);
   },
   onError(error) {
-    if (!this.isDetached) guard(this, () => noteFailure(this, error, this.isAborted));
+    if (isOfInterest(this)) guard(this, () => noteFailure(this, error, this.isAborted));
     const rest = endFilter(this);
     if (rest !== undefined && !this.isAborted) passLast(() => this.inner["onData"]?.(rest));
     return this.inner["onError"]?.(error);
   },
   onResponseError(controller, error) {
-    if (!this.isDetached) {
+    if (isOfInterest(this)) {
       guard(this, () => noteFailure(this, error, (controller as ControllerLike | null | undefined)?.aborted === true));
     }
     const rest = endFilter(this);
@@ -216,6 +231,7 @@ function createClass(names: readonly string[]): HandlerClass {
     readonly inner: Handler;
     readonly attachment: Attachment;
     isDetached = false;
+    hasFailed = false;
     isAborted = false;
     filter: UsageFilter | undefined = undefined;
     constructor(inner: Handler, attachment: Attachment) {

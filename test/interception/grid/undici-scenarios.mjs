@@ -262,7 +262,7 @@ export const STREAM_SCENARIOS = {
         highWaterMark: 1024,
         write(chunk, _encoding, done) {
           bytes += chunk.length;
-          setImmediate(done);
+          setImmediate(() => done());
         },
       });
       await cell.undici.stream(cell.url("big"), cell.with(post()), () => writable);
