@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     reporters: ["default", createSkipCounter()],
+    setupFiles: ["test/check-stats.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Tests with sockets, garbage collection and child processes share two noisy cores; a real fault fails each time.
