@@ -107,6 +107,12 @@ export interface Ended {
   error?: unknown;
 }
 
+/** How a reset is told depends on what the kernel has come to: a read that fails, or an end without a last word. */
+function describeLoss(ended: Ended): Ended {
+  const text = JSON.stringify(ended.error ?? "");
+  return /ECONNRESET|UND_ERR_SOCKET|EPIPE/.test(text) ? { error: "the connection was lost" } : ended;
+}
+
 export async function observe(run: () => Promise<unknown>, known: readonly unknown[]): Promise<Ended> {
   try {
     return { value: await run() };
@@ -131,6 +137,8 @@ export interface Comparison {
   known?: readonly unknown[];
   agent?: AgentOptions;
   hosts: readonly string[];
+  /** The server resets the connection. */
+  isReset?: boolean;
 }
 
 /** Runs the same without and with a tap; the app must see the same, and the record say what has happened. */
@@ -141,6 +149,7 @@ export async function expectSameEnd({
   known = [],
   agent = {},
   hosts,
+  isReset = false,
 }: Comparison): Promise<LlmCall> {
   const { bare, tapped } = WAYS[way];
   const without = await observe(() => run(bare(agent)), known);
@@ -159,7 +168,8 @@ export async function expectSameEnd({
     });
   }
   await tap.flush();
-  expect(given).toEqual(without);
+  if (isReset) expect(describeLoss(given)).toEqual(describeLoss(without));
+  else expect(given).toEqual(without);
   expect(sink.calls.map(({ outcome, error }) => ({ outcome, kind: error?.kind }))).toEqual([
     { outcome: expected.outcome, kind: expected.kind },
   ]);

@@ -76,11 +76,13 @@ const HTTP_307: Expected = { outcome: "error", kind: "http", status: 307 };
 describeEachWay((way) => {
   const compare = (run: (fetch: Fetch) => Promise<unknown>, expected: Expected, hosts = [server.origin]) =>
     expectSameEnd({ way, run, expected, hosts });
+  const compareReset = (run: (fetch: Fetch) => Promise<unknown>, expected: Expected) =>
+    expectSameEnd({ way, run, expected, hosts: [server.origin], isReset: true });
   /** It sees what fetch makes of the wire, not the wire. */
   const isForeign = way === "tap.wrapFetch of a foreign fetch";
 
   it.each(ENDS)("%s", async (name, expected) => {
-    await compare(whole(name), expected);
+    await (name.includes("reset") ? compareReset : compare)(whole(name), expected);
   });
 
   it("length-too-short: what was promised came", async () => {

@@ -30,10 +30,6 @@ const BEHAVIOURS: Record<string, (response: ServerResponse, request: IncomingMes
     response.writeHead(200, EVENTS);
     response.write(delta("a"));
   },
-  resets(response) {
-    response.writeHead(200, EVENTS);
-    response.write(delta("a"), () => setTimeout(() => response.socket?.resetAndDestroy(), 20));
-  },
   short(response) {
     response.writeHead(200, { "content-type": "application/json", "content-length": "500" });
     response.write(JSON.stringify(CHAT_ANSWER).slice(0, 60), () => setTimeout(() => response.socket?.destroy(), 20));
@@ -264,11 +260,6 @@ const PATHS: readonly Path[] = [
     "body.cancel() before reading",
     async (fetch) => (await fetch(url("endless"), chatRequest({ stream: true }))).body?.cancel(),
     { outcome: "cancelled", kind: "abort" },
-  ],
-  [
-    "a reset in the stream",
-    async (fetch) => readAll(await fetch(url("resets"), chatRequest({ stream: true }))),
-    { outcome: "truncated", kind: "network" },
   ],
   [
     "a body shorter than promised",
