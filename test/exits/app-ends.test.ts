@@ -395,7 +395,7 @@ describeEachWay((way) => {
     await compare(run, isTold ? expected : FOREIGN_UPLOAD);
   });
   // A dispatcher does not see who reads: such a call ends when the Response is collected.
-  it.runIf(!isDispatcher).each(RELEASED)("%s", async (_name, run, expected) => {
+  it.each(isDispatcher ? [] : RELEASED)("%s", async (_name, run, expected) => {
     await compare(run, expected);
   });
 });
