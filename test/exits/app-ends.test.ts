@@ -77,7 +77,7 @@ const BEFORE_HEADERS: readonly Path[] = [
     (fetch) => send(fetch, "silent", { signal: abortSoon(untouchable) }),
     CANCELLED,
   ],
-  ["AbortSignal.timeout", (fetch) => send(fetch, "silent", { signal: AbortSignal.timeout(50) }), TIMEOUT],
+  ["AbortSignal.timeout", (fetch) => send(fetch, "silent", { signal: AbortSignal.timeout(600) }), TIMEOUT],
   [
     "AbortSignal.any",
     (fetch) => send(fetch, "silent", { signal: AbortSignal.any([AbortSignal.timeout(60_000), abortSoon(reason)]) }),
@@ -105,7 +105,7 @@ const IN_BODY: readonly Path[] = [
   ],
   [
     "AbortSignal.timeout",
-    async (fetch) => readAll(await send(fetch, "stalls", { signal: AbortSignal.timeout(100) })),
+    async (fetch) => readAll(await send(fetch, "stalls", { signal: AbortSignal.timeout(600) })),
     TIMEOUT,
   ],
   [
