@@ -9,6 +9,7 @@ export interface Counters {
   dropped: Map<string, number>;
   ignored: Map<string, number>;
   contentDropped: Map<string, number>;
+  sinkDropped: Map<string, number>;
   errors: Map<string, number>;
   spans: TapStats["spans"];
 }
@@ -22,6 +23,7 @@ export function createCounters(): Counters {
     dropped: new Map(),
     ignored: new Map(),
     contentDropped: new Map(),
+    sinkDropped: new Map(),
     errors: new Map(),
     spans: { recorded: 0, sampledOut: 0, dropped: 0 },
   };
@@ -41,6 +43,7 @@ export function readStats(counters: Counters, inFlight: number, queuedBytes: num
     ignored: Object.fromEntries(counters.ignored),
     inFlight,
     contentDropped: Object.fromEntries(counters.contentDropped),
+    sinkDropped: Object.fromEntries(counters.sinkDropped),
     spans: { ...counters.spans },
     errors: Object.fromEntries(counters.errors),
     queuedBytes,

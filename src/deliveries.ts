@@ -12,6 +12,8 @@ export interface DeliveriesOptions {
   /** The record without content; `undefined` as long as that can't be made. */
   strip: (record: TapRecord) => TapRecord | undefined;
   onContentDropped: () => void;
+  /** A record that a sink will never get. */
+  onDropped: (cause: "queue_full" | "rejected") => void;
   onError: (sinkName: string, error: unknown, code: TapErrorCode) => void;
 }
 
@@ -37,6 +39,7 @@ export function createDeliveries(given: DeliveriesOptions): Deliveries {
       maxBytes: limits.queueBytes / sinks.length,
       strip: (record) => strip(record) ?? record,
       onContentDropped: given.onContentDropped,
+      onDropped: given.onDropped,
       runInBackground: given.runInBackground,
       onError: (error, code) => given.onError(name, error, code),
     }),

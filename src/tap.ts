@@ -106,6 +106,7 @@ export function createTap(options: TapOptions = {}): Tap {
     runInBackground,
     strip: (record) => recording.toMetadata(record),
     onContentDropped: () => increase(counters.contentDropped, "sink_bytes"),
+    onDropped: (cause) => increase(counters.sinkDropped, cause),
     onError(name, error, code) {
       increase(counters.errors, `sink:${name}`);
       emitError(code, `llm-tap: the sink ${name} failed`, error);

@@ -490,6 +490,11 @@ export interface TapStats {
   inFlight: number;
   /** Calls whose content was dropped because a bound was reached, by bound, or by sampling (`sampled_out`). */
   contentDropped: Record<string, number>;
+  /**
+   * Records that a sink never got, by cause: `queue_full` (more of them waited than `limits.queueExchanges`), `rejected`
+   * (the sink refused them). Counted per record and sink; `flush()` has them under `dropped`.
+   */
+  sinkDropped: Record<string, number>;
   /** Spans of the app's functions, and runs of tools that were told by the calls around them. */
   spans: { recorded: number; sampledOut: number; dropped: number };
   /** What user code, sinks and parsers threw at us, by place. */

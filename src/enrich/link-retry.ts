@@ -108,7 +108,7 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
 
   function hashBody({ readBody }: RetryHints): string | undefined {
     const body = readBody();
-    return body === undefined ? undefined : hash(body);
+    return body === undefined ? undefined : hash(sampleOf(body));
   }
 
   function note(call: LlmCall, hints: RetryHints, memo: Memo): void {
@@ -149,6 +149,20 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
   }
 
   return { link, note };
+}
+
+/** Characters that are compared of a body; to hash a megabyte takes the app's thread for three milliseconds. */
+const COMPARED = 64 * 1024;
+const PIECES = 32;
+
+/** Of a long text its beginning, its end, and pieces all over it. Only texts of the same size are compared. */
+function sampleOf(text: string): string {
+  if (text.length <= 2 * COMPARED) return text;
+  const size = COMPARED / PIECES;
+  const step = Math.floor((text.length - size) / (PIECES - 1));
+  let sample = text.slice(0, COMPARED / 2) + text.slice(-COMPARED / 2);
+  for (let piece = 0; piece < PIECES; piece += 1) sample += text.slice(piece * step, piece * step + size);
+  return sample;
 }
 
 /** The same address and size: only then are bodies compared. */

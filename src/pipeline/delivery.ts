@@ -15,6 +15,7 @@ export interface DeliveryOptions {
   /** Takes the content off a record. */
   strip?: (record: TapRecord) => TapRecord;
   onContentDropped?: () => void;
+  onDropped?: (cause: "queue_full" | "rejected") => void;
   /** Runs what is the sink's own, so that its traffic is not tapped and does not keep the process alive. */
   runInBackground: RunInBackground;
   onError(error: unknown, code: "sink_failed" | "sink_rejected"): void;
@@ -76,6 +77,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   function push(record: TapRecord): void {
     if (countUnsafe() >= maxRecords) {
       counts.dropped += 1;
+      options.onDropped?.("queue_full");
       return;
     }
     queue.push(admit(record));
@@ -155,6 +157,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         break;
       case "rejected":
         counts.dropped += 1;
+        options.onDropped?.("rejected");
         onError(new Error(`${sink.name} refused the record ${waiting.record.id}`), "sink_rejected");
         break;
       case "stored":
