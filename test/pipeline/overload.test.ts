@@ -6,7 +6,8 @@ import { makeAnswer } from "./exchanges.ts";
 
 const CALLS = 1_500;
 const QUEUE = 200;
-const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((total, count) => total + count, 0);
+const sum = (counts: Record<string, number>): number =>
+  Object.values(counts).reduce((total, count) => total + count, 0);
 
 /** Takes its time for each batch, and keeps nothing. */
 function createSlowSink(): Sink & { written: number } {
