@@ -157,3 +157,32 @@ async function deliverRest(name: string, serverUrl: string): Promise<void> {
   expect(sink.stats().corrupt).toBe(0);
   await sink.close?.();
 }
+
+describe("a process without an outbox", () => {
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "that ends by %s has sent what it had before, and then ends by it",
+    { timeout: 60_000 },
+    async (signal) => {
+      const files = { stored: join(directory, `plain ${signal}.stored`), recorded: join(directory, `plain ${signal}`) };
+      const program = startProgram(workplace, {
+        dir: directory,
+        serverUrl: amplitude.url,
+        hasOutbox: false,
+        calls: 40,
+        end: "wait",
+        ...files,
+      });
+      await program.ready;
+      program.kill(signal);
+      expect(await program.ended).toMatchObject({ code: null, signal });
+      const arrived = amplitude.events.map(({ insert_id }) => insert_id);
+      expect(arrived.toSorted()).toEqual(
+        readIds(files.recorded)
+          .map((id) => `${id}:ai_generation`)
+          .toSorted(),
+      );
+      expect(arrived.length).toBeGreaterThan(0);
+      amplitude.clear();
+    },
+  );
+});

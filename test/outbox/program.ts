@@ -66,10 +66,12 @@ export interface ProgramOptions {
   serverUrl: string;
   /** Of another one: a second tap sends to both. */
   otherUrl?: string;
+  /** Default true. */
+  hasOutbox?: boolean;
   /** Calls, before it ends by itself. Default: endless. */
   calls?: number;
   /** How it ends. Default: by nothing of its own. */
-  end?: "exit" | "throw" | "close" | "handler";
+  end?: "exit" | "throw" | "close" | "handler" | "wait";
   /** After its first records were stored. */
   endAfterMs?: number;
   /** File that gets the id of each record that was made. */
@@ -157,14 +159,17 @@ import { createTap } from "./dist/index.js";
 import { durable } from "./dist/outbox/index.js";
 import { amplitudeSink } from "./dist/sinks/amplitude.js";
 
-const { dir, serverUrl, otherUrl, calls = Infinity, end, endAfterMs = 0, recorded, stored } = JSON.parse(process.argv[2]);
-const open = (url, name) => durable(amplitudeSink({ apiKey: "key", serverUrl: url, name }), { dir });
+const { dir, serverUrl, otherUrl, hasOutbox = true, calls = Infinity, end, endAfterMs = 0, recorded, stored } = JSON.parse(process.argv[2]);
+const open = (url, name) => {
+  const sink = amplitudeSink({ apiKey: "key", serverUrl: url, name });
+  return hasOutbox ? durable(sink, { dir }) : sink;
+};
 const outbox = open(serverUrl, "amplitude");
 const watched = {
   ...outbox,
   async write(records, options) {
     const answer = await outbox.write(records, options);
-    const ids = records.filter((_, index) => answer.results[index] === "stored").map(({ id }) => id + "\\n");
+    const ids = records.filter((_, index) => /stored|delivered/.test(answer.results[index])).map(({ id }) => id + "\\n");
     fs.appendFileSync(stored, ids.join(""));
     if (!isReady) onReady();
     return answer;
@@ -212,6 +217,7 @@ while (made < calls && !isEnding) {
   // Now without a pause, now with one.
   if (calls === Infinity) await sleep(Math.random() * 8);
 }
+if (end === "wait") setInterval(() => undefined, 1_000);
 if (end === "close") console.log(JSON.stringify(await tap.close({ timeoutMs: 20_000 })));
 `;
 
