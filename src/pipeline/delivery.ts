@@ -278,6 +278,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     writeSync,
     async close(deadline) {
       timer?.cancel();
+      // What is left stays pending; a closed sink would refuse it.
+      isHeld = true;
       // The flush before has waited for it as long as it may.
       controller?.abort();
       // What was not stored in time would be lost with the sink's end.

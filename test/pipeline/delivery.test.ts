@@ -96,6 +96,29 @@ describe("delivery", () => {
     delivery.hold();
   });
 
+  it("what is left at the close stays pending: a closed sink is given nothing", async () => {
+    let isClosed = false;
+    let lateWrites = 0;
+    const { delivery, errors } = start({
+      async write(records) {
+        if (isClosed) lateWrites += 1;
+        return { results: records.map(() => "retry"), othersMayPass: true, retryAfterMs: 20 };
+      },
+      async close() {
+        isClosed = true;
+      },
+    });
+    delivery.push(makeRecord("a"));
+    await delivery.flush(performance.now() + 50);
+    await delivery.close(soon());
+    await delay(300);
+    expect({ lateWrites, errors, pending: delivery.report().pending }).toEqual({
+      lateWrites: 0,
+      errors: [],
+      pending: 1,
+    });
+  });
+
   it("what was parked goes to a sink that takes it synchronously", async () => {
     const taken: string[] = [];
     const { delivery } = start({
