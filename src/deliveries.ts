@@ -23,6 +23,8 @@ export interface Deliveries {
   push(record: TapRecord): void;
   /** @param deadline - in the clock of `performance.now()` */
   flush(deadline: number): Promise<void>;
+  /** Before `close`: nothing is sent any more, and what is left goes to the sinks that take it synchronously. */
+  end(): void;
   close(deadline: number): Promise<void>;
   /** @param unread - calls that have ended and have not come here yet: each is pending at each sink */
   report(unread: number): FlushResult;
@@ -57,6 +59,9 @@ export function createDeliveries(given: DeliveriesOptions): Deliveries {
     },
     async flush(deadline) {
       await Promise.all(all.map((delivery) => delivery.flush(deadline)));
+    },
+    end() {
+      for (const delivery of all) delivery.end();
     },
     async close(deadline) {
       await Promise.all(all.map((delivery) => delivery.close(deadline)));

@@ -241,6 +241,17 @@ export function createTap(options: TapOptions = {}): Tap {
     return deliveries.report(queue.countUnread() + spans.size);
   }
 
+  /** There is no later: what is running ends here, and what has ended is read without waiting. */
+  function readNow(note: string): void {
+    spans.abandonAll(note);
+    if (queue.size > 0 || spans.size > 0) openQueueNow();
+    recording.recordSpans();
+    queue.drainSync((exchange) => {
+      addNote(exchange, note);
+      observer.fail(exchange, undefined, true);
+    });
+  }
+
   const unhook = onProcessEnd(
     createExitHooks({
       queue: {
@@ -251,15 +262,7 @@ export function createTap(options: TapOptions = {}): Tap {
       },
       deliveries: deliveries.all,
       drain,
-      endRunning() {
-        spans.abandonAll("process_exit");
-        if (queue.size > 0 || spans.size > 0) openQueueNow();
-        recording.recordSpans();
-        queue.drainSync((exchange) => {
-          addNote(exchange, "process_exit");
-          observer.fail(exchange, undefined, true);
-        });
-      },
+      endRunning: () => readNow("process_exit"),
       flush,
       countSeen: () => counters.seen,
       onLoss(name, count) {
@@ -278,8 +281,12 @@ export function createTap(options: TapOptions = {}): Tap {
     calls.endAll("tap_closed");
     spans.abandonAll("tap_closed");
     calls.stop();
-    const result = await flush({ timeoutMs });
+    await flush({ timeoutMs });
+    readNow("tap_closed");
     recording.close();
+    deliveries.end();
+    // A closed sink may have forgotten what it left on disk.
+    const result = deliveries.report(0);
     await deliveries.close(performance.now() + timeoutMs);
     unhook();
     return result;

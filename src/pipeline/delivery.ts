@@ -34,6 +34,8 @@ export interface Delivery {
   hold(): void;
   /** For what is pending when the process exits. */
   writeSync(): void;
+  /** Before `close`: nothing is sent any more, and what is left goes to the sink if it takes that synchronously. */
+  end(): void;
   close(deadline: number): Promise<void>;
   report(): FlushReport;
   /** Records that nothing but memory holds. */
@@ -123,6 +125,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   async function write(given: readonly Waiting[]): Promise<void> {
     const result = await attempt(given.map(({ record }) => record));
+    // `writeSync` has handed them over meanwhile, and counted them.
+    if (batch !== given) return;
     isAccepted = true;
     batch = [];
     const again: Waiting[] = [];
@@ -276,14 +280,16 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       isHeld = true;
     },
     writeSync,
-    async close(deadline) {
+    end() {
       timer?.cancel();
       // What is left stays pending; a closed sink would refuse it.
       isHeld = true;
       // The flush before has waited for it as long as it may.
       controller?.abort();
-      // What was not stored in time would be lost with the sink's end.
-      if (sink.report !== undefined) writeSync();
+      // What the sink was not given in time would be lost with its end.
+      writeSync();
+    },
+    async close(deadline) {
       if (sink.close !== undefined) await guard(() => sink.close?.() ?? Promise.resolve(), deadline);
     },
     report,

@@ -215,7 +215,7 @@ while (made < calls && !isEnding) {
       await response.json();
     })));
   // Now without a pause, now with one.
-  if (calls === Infinity) await sleep(Math.random() * 8);
+  if (calls === Infinity) await sleep(Math.random() * 30);
 }
 if (end === "wait") setInterval(() => undefined, 1_000);
 if (end === "close") console.log(JSON.stringify(await tap.close({ timeoutMs: 20_000 })));

@@ -66,6 +66,19 @@ describe("tap.flush()", () => {
     expect(await tap.close()).toMatchObject({ delivered: 6, pending: 0 });
   });
 
+  it("close loses nothing that it has no time to read or to store", async () => {
+    const destination = createDestination();
+    const outbox = workspace.open(destination);
+    const memory = memorySink();
+    const tap = createTap({ sinks: [outbox, memory] });
+    await call(tap, 30);
+    expect(await tap.close({ timeoutMs: 0 })).toMatchObject({ dropped: 0, unknown: 0 });
+    expect(memory.calls).toHaveLength(30);
+    // What the outbox could not send by then is there for the next one.
+    await workspace.open(destination).flush?.({ signal: AbortSignal.timeout(20_000) });
+    expect(new Set(ids(destination.arrived))).toEqual(new Set(ids(memory.calls)));
+  });
+
   it("counts what an earlier process left, and close leaves what is pending for the next", async () => {
     const destination = createDestination();
     destination.answer = "retry";

@@ -110,6 +110,7 @@ describe("delivery", () => {
     });
     delivery.push(makeRecord("a"));
     await delivery.flush(performance.now() + 50);
+    delivery.end();
     await delivery.close(soon());
     await delay(300);
     expect({ lateWrites, errors, pending: delivery.report().pending }).toEqual({
@@ -117,6 +118,25 @@ describe("delivery", () => {
       errors: [],
       pending: 1,
     });
+  });
+
+  it("what is left at the close goes to a sink that takes it synchronously, and counts once", async () => {
+    const taken: string[] = [];
+    const { delivery } = start({
+      // Told to stop, it says so later.
+      write: (records, { signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener("abort", () => setImmediate(() => resolve({ results: records.map(() => "retry") })));
+        }),
+      writeSync: (records) => void taken.push(...records.map(({ id }) => id)),
+    });
+    for (const id of ["a", "b"]) delivery.push(makeRecord(id));
+    await delivery.flush(performance.now() + 20);
+    delivery.end();
+    await delivery.close(soon());
+    await delay(50);
+    expect(taken).toEqual(["a", "b"]);
+    expect(delivery.report()).toEqual({ delivered: 2, dropped: 0, unknown: 0, pending: 0 });
   });
 
   it("what was parked goes to a sink that takes it synchronously", async () => {

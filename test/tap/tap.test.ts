@@ -31,25 +31,6 @@ async function chat(fetch: typeof globalThis.fetch, path = "/v1/chat/completions
   return (await response.json()) as typeof CHAT_ANSWER;
 }
 
-it("counts the calls whose usage is known and whose price is not", async () => {
-  const { sink, tap } = makeTap({ hosts: { [server.host]: { provider: "openai" } } });
-  const priced = makeTap({ prices: { [CHAT_ANSWER.model]: { inputPerMillion: 1, outputPerMillion: 1 } } });
-  await chat(tap.fetch);
-  await chat(priced.tap.fetch);
-  await Promise.all([tap.flush(), priced.tap.flush()]);
-  expect(sink.calls[0]?.usage.source).toBe("reported");
-  expect(sink.calls[0]?.cost === undefined).toBe(tap.stats().priceUnknown === 1);
-  expect(priced.sink.calls[0]?.cost).toBeDefined();
-  expect(priced.tap.stats().priceUnknown).toBe(0);
-  const nobody = makeTap();
-  await chat(nobody.tap.fetch);
-  await nobody.tap.flush();
-  // Of a host that nobody knows.
-  expect(nobody.sink.calls[0]?.capture.notes).toContain("price_unknown");
-  expect(nobody.tap.stats().priceUnknown).toBe(1);
-  await Promise.all([tap, priced.tap, nobody.tap].map((each) => each.close()));
-});
-
 describe("which hosts count", () => {
   it("records a call to an unknown host whose path and body are those of a call", async () => {
     const { sink, tap } = makeTap();
@@ -465,4 +446,23 @@ describe("what an app leaves behind", () => {
     expect(sink.calls.map(({ outcome }) => outcome).toSorted()).toEqual(["cancelled", "success"]);
     expect(tap.stats().inFlight).toBe(0);
   });
+});
+
+it("counts the calls whose usage is known and whose price is not", async () => {
+  const { sink, tap } = makeTap({ hosts: { [server.host]: { provider: "openai" } } });
+  const priced = makeTap({ prices: { [CHAT_ANSWER.model]: { inputPerMillion: 1, outputPerMillion: 1 } } });
+  await chat(tap.fetch);
+  await chat(priced.tap.fetch);
+  await Promise.all([tap, priced.tap].map((each) => each.flush({ timeoutMs: 60_000 })));
+  expect(sink.calls[0]?.usage.source).toBe("reported");
+  expect(sink.calls[0]?.cost === undefined).toBe(tap.stats().priceUnknown === 1);
+  expect(priced.sink.calls[0]?.cost).toBeDefined();
+  expect(priced.tap.stats().priceUnknown).toBe(0);
+  const nobody = makeTap();
+  await chat(nobody.tap.fetch);
+  await nobody.tap.flush({ timeoutMs: 60_000 });
+  // Of a host that nobody knows.
+  expect(nobody.sink.calls[0]?.capture.notes).toContain("price_unknown");
+  expect(nobody.tap.stats().priceUnknown).toBe(1);
+  await Promise.all([tap, priced.tap, nobody.tap].map((each) => each.close()));
 });
