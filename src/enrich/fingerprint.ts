@@ -6,6 +6,7 @@
  * count its texts as one, without the white space around it, and its tool calls; what the app said counts as it is.
  */
 import type { Choice, Message, Part, ToolCallPart, ToolCallResponsePart } from "../types.ts";
+import { describeMessage, describeParts, describeTurn, type TurnText } from "./describe-turn.ts";
 import { isModelRole, readItemReferences } from "./roles.ts";
 
 /** A keyed hash, from the platform. */
@@ -21,8 +22,11 @@ export interface ConversationPrint {
   newFrom: number;
   /** How many messages from there on hold words of a user. */
   userMessages: number;
-  /** Of the messages from there on: two that go on from one answer in the same words can't be told apart. */
-  added: string;
+  /**
+   * Of the messages from there on: two that go on from one answer in the same words can't be told apart. Absent where
+   * there is nothing to go on from.
+   */
+  added: string | undefined;
   /** Results of tools in them, in order. */
   results: ToolResultPrint[];
   /** One for each choice. */
@@ -36,6 +40,12 @@ export interface AnswerPrint {
   turnKey: string | undefined;
   /** Of this turn and what came since the one before: see `continueHistory`. */
   digest: string | undefined;
+  /** Of each of its tool calls whose id nobody else has: some SDKs join turns, or take them apart. */
+  callKeys: string[];
+  /** Of what it says, where tool calls before it tell which conversation it is in. */
+  said: string | undefined;
+  /** The history without the tools that were run on the way to this answer: many apps keep only what people see. */
+  visibleKey?: string | undefined;
   toolCalls: ToolCallPrint[];
 }
 
@@ -52,16 +62,22 @@ export interface Conversation {
   system: readonly Part[] | undefined;
   messages: readonly Message[] | undefined;
   choices: readonly Choice[] | undefined;
+  /** It names what it goes on from. Default: where it sends back a turn of the model. */
+  goesOn?: boolean;
 }
 
+/** The newest turns are looked at once more where a history was written anew. */
+const LOOKED_AT_AGAIN = 4;
+
 export function printConversation(
-  { system = [], messages = [], choices = [] }: Conversation,
+  { system = [], messages = [], choices = [], goesOn = false }: Conversation,
   hash: Hash,
 ): ConversationPrint {
   const turns: TurnPrint[] = [];
+  const texts: TurnText[] = [];
   let tail = `system ${describeParts(system, hash)}`;
   let segment = "";
-  let described: string[] = [];
+  let added: string[] = [];
   /** What an answer goes on from. */
   let begun: readonly Part[] = [];
   let newFrom = 0;
@@ -70,41 +86,102 @@ export function printConversation(
     if (end === index) {
       const message = describeMessage(messages[index] as Message, hash);
       segment += message;
-      described.push(message);
+      added.push(message);
       index += 1;
       continue;
     }
     const said = messages.slice(index, end);
     const parts = said.flatMap((message) => message.parts);
     const itemIds = said.flatMap(readItemReferences);
-    const { text, turnKey, toolCalls } = describeTurn(parts, itemIds, hash);
+    const described = describeTurn(parts, itemIds, hash);
+    const { text, turnKey, toolCalls } = described;
     const digest = hash(`${segment} turn ${text}`);
     const key = continueHistory(tail, digest, hash);
-    turns.push({ historyKey: text === "" ? undefined : key, turnKey, digest, toolCalls, itemIds });
+    const historyKey = text === "" ? undefined : key;
+    turns.push({ historyKey, turnKey, digest, callKeys: [], said: undefined, toolCalls, itemIds });
+    texts.push(described);
     if (end === messages.length) begun = parts;
     else {
       newFrom = end;
       tail = key;
       segment = "";
-      described = [];
+      added = [];
     }
     index = end;
   }
-  const added = messages.slice(newFrom);
+  const isKnown = turns.some(({ turnKey }) => turnKey !== undefined);
+  if (isKnown) lookAgain(turns, texts, hash);
+  const newest = messages.slice(newFrom);
+  const isFinal = choices.some(({ message }) => message.parts.every(({ type }) => type !== "tool_call"));
+  const visible = isFinal ? printVisible({ system, messages, choices }, hash) : undefined;
   return {
     turns,
     endsWithTurn: begun.length > 0,
     newFrom,
     // Results of tools come in any order.
-    added: hash(`added ${described.sort().join("")}`),
-    userMessages: added.filter(isUserMessage).length,
-    results: added.flatMap(({ parts }) => parts.filter((part) => part.type === "tool_call_response").map(printResult)),
-    answers: choices.map(({ message }) => {
-      const { text, turnKey, toolCalls } = describeTurn([...begun, ...message.parts], [], hash);
+    added: goesOn || turns.length > 0 ? hash(`added ${added.sort().join("")}`) : undefined,
+    userMessages: newest.filter(isUserMessage).length,
+    results: newest.flatMap(({ parts }) => parts.filter((part) => part.type === "tool_call_response").map(printResult)),
+    answers: choices.map(({ message }, index) => {
+      const described = describeTurn([...begun, ...message.parts], [], hash);
+      const { text, turnKey, toolCalls } = described;
       const digest = text === "" ? undefined : hash(`${segment} turn ${text}`);
-      return { historyKey: digest && continueHistory(tail, digest, hash), turnKey, digest, toolCalls };
+      return {
+        historyKey: digest && continueHistory(tail, digest, hash),
+        turnKey,
+        digest,
+        callKeys: printCalls(described, hash),
+        said: isKnown ? printSaid(text, hash) : undefined,
+        visibleKey: toolCalls.length === 0 ? visible?.[index] : undefined,
+        toolCalls,
+      };
     }),
   };
+}
+
+/** @returns the keys of the answers. `undefined`: no tools were run */
+function printVisible(
+  { system, messages = [], choices = [] }: Conversation,
+  hash: Hash,
+): (string | undefined)[] | undefined {
+  const isOfTool = ({ type }: Part): boolean => type === "tool_call" || type === "tool_call_response";
+  if (!messages.some(({ parts }) => parts.some(isOfTool))) return undefined;
+  const visible: Message[] = [];
+  for (let index = 0; index < messages.length;) {
+    const end = Math.max(index + 1, endOfTurn(messages, index));
+    const turn = messages.slice(index, end);
+    index = end;
+    if (!turn.some(({ parts }) => parts.some(isOfTool))) visible.push(...turn);
+    else if (turn.every((message) => !isModelTurn(message))) visible.push(...turn.flatMap(withoutResults));
+  }
+  return printConversation({ system, messages: visible, choices }, hash).answers.map(({ historyKey }) => historyKey);
+}
+
+/** Some APIs put results of tools into messages of the user, beside their words. */
+function withoutResults(message: Message): Message[] {
+  const parts = message.parts.filter(({ type }) => type !== "tool_call_response");
+  return parts.length === 0 ? [] : [{ ...message, parts }];
+}
+
+function lookAgain(turns: readonly TurnPrint[], texts: readonly TurnText[], hash: Hash): void {
+  for (let index = Math.max(0, turns.length - LOOKED_AT_AGAIN); index < turns.length; index += 1) {
+    const [turn, text] = [turns[index], texts[index]];
+    if (turn === undefined || text === undefined) continue;
+    turn.callKeys = printCalls(text, hash);
+    turn.said = printSaid(text.text, hash);
+  }
+}
+
+/** Of one alone it is that of the turn. */
+function printCalls({ uniqueCalls, turnKey }: TurnText, hash: Hash): string[] {
+  if (uniqueCalls.length <= 1) return turnKey === undefined ? [] : [turnKey];
+  return uniqueCalls.slice(-MAX_CALL_KEYS).map((call) => hash(`calls${call}`));
+}
+
+const MAX_CALL_KEYS = 8;
+
+function printSaid(text: string, hash: Hash): string | undefined {
+  return text === "" ? undefined : hash(`said ${text}`);
 }
 
 /** @param historyKey - of all before @param digest - of the turn that follows */
@@ -137,122 +214,4 @@ function isModelTurn(message: Message): boolean {
 /** Not only results of tools: those come in messages of the user too. */
 function isUserMessage({ role, parts }: Message): boolean {
   return role === "user" && parts.some(({ type }) => type !== "tool_call_response");
-}
-
-interface TurnText {
-  /** Empty: nothing that comes back unchanged. */
-  text: string;
-  toolCalls: ToolCallPrint[];
-  turnKey: string | undefined;
-}
-
-function describeTurn(parts: readonly Part[], itemIds: readonly string[], hash: Hash): TurnText {
-  let said = "";
-  let ran = "";
-  const toolCalls: ToolCallPart[] = [];
-  for (const part of parts) {
-    if (part.type === "text" || part.type === "refusal") said += part.content;
-    else if (part.type === "tool_call") toolCalls.push(part);
-    else if (part.type === "server_tool_call") ran += ` ran ${part.id ?? ""} ${part.name}`;
-  }
-  let text = said.trim();
-  let ids = "";
-  for (const { id, name, arguments: given } of toolCalls) {
-    const isUnique = id !== undefined && isUniqueId(id, name);
-    // An id that nobody else has stands for the arguments, which the app may have completed.
-    text += isUnique ? ` call ${id} ${name}` : ` call ${id ?? ""} ${name} ${describeArguments(given)}`;
-    if (isUnique) ids += ` ${id} ${name}`;
-  }
-  for (const id of itemIds) text += ` item ${id}`;
-  // Many SDKs leave out what the provider's own tools did; where there is nothing else, it was sent back.
-  if (text === "") text = ran;
-  return { text, toolCalls: toolCalls.map(printCall), turnKey: ids === "" ? undefined : hash(`calls${ids}`) };
-}
-
-function printCall({ id, name }: ToolCallPart): ToolCallPrint {
-  return id === undefined ? { name } : { id, name };
-}
-
-function describeArguments(given: unknown): string {
-  if (given === undefined || given === null || given === "") return "{}";
-  return typeof given === "string" ? given.replaceAll(/\s+/g, "") : toSortedJson(given, 0);
-}
-
-const MAX_DEPTH = 64;
-
-/** JSON whose keys are in order: SDKs parse arguments and write them anew. */
-function toSortedJson(value: unknown, depth: number): string {
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  if (depth > MAX_DEPTH) return '"deep"';
-  if (Array.isArray(value)) return `[${value.map((item) => toSortedJson(item, depth + 1)).join(",")}]`;
-  const fields = Object.keys(value)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${toSortedJson((value as Record<string, unknown>)[key], depth + 1)}`);
-  return `{${fields.join(",")}}`;
-}
-
-/** Shorter ones are numbers, or words. */
-const SHORTEST_UNIQUE_ID = 9;
-
-/**
- * Looks random: `call_dnXQ4WsNvF9ygmzZPMfzDZg2`, a UUID; not `call_0`, `functions.weather:0`, `get_weather-1`,
- * `call-000001`, nor what says when it was made. An id that is not serves as one only within its conversation.
- *
- * @param name - of the tool: where it is a part of the id, it says nothing
- */
-export function isUniqueId(id: string, name = ""): boolean {
-  const rest = name === "" ? id : id.replaceAll(name, "_");
-  return rest.split(/[_:.]/).some(looksRandom);
-}
-
-/** Digits among letters, more than once: words with a number have theirs at one end, dates and counters have no letters. */
-function looksRandom(part: string): boolean {
-  if (part.length < SHORTEST_UNIQUE_ID || !/^[A-Za-z0-9-]+$/.test(part)) return false;
-  // Gemini's are digits: more of them than a time has, even in nanoseconds.
-  const digits = /\d{17,}/.exec(part)?.[0];
-  if (digits !== undefined) return !/^1[5-9]\d{17}$/.test(digits) && !/^0*\d{1,6}$/.test(digits);
-  // Of a time, in the form of ISO 8601, the letters are always the same.
-  const letters = part.replaceAll(/\d{6,}T\d{4,}Z?|\d{4}-\d\d-\d\d(?:T\d\d-?\d\d-?\d\dZ?)?/g, "").replaceAll("-", "");
-  if (letters.length < SHORTEST_UNIQUE_ID) return false;
-  const changes = letters.match(/\d(?=[A-Za-z])|[A-Za-z](?=\d)/g)?.length ?? 0;
-  return changes >= 2 || (changes === 1 && /^\d/.test(letters));
-}
-
-function describeMessage({ role, name, parts }: Message, hash: Hash): string {
-  return ` ${role} ${name ?? ""} ${describeParts(parts, hash)}`;
-}
-
-function describeParts(parts: readonly Part[], hash: Hash): string {
-  let text = "";
-  for (const part of parts) {
-    const described = describePart(part, hash);
-    // With its length in front, no text can look like the beginning of another part.
-    text += ` ${part.type} ${described.length} ${described}`;
-  }
-  return text;
-}
-
-function describePart(part: Part, hash: Hash): string {
-  switch (part.type) {
-    case "text":
-    case "reasoning":
-    case "refusal":
-      return part.content;
-    case "tool_call_response":
-    case "server_tool_call_response":
-      return `${part.id ?? part.name ?? ""} ${toText(part.response)}`;
-    case "blob":
-      return part.content === undefined ? `${part.modality} ${part.sha256 ?? part.bytes ?? ""}` : hash(part.content);
-    default:
-      return toText(part);
-  }
-}
-
-function toText(value: unknown): string {
-  if (typeof value === "string") return value;
-  try {
-    return JSON.stringify(value) ?? "";
-  } catch {
-    return "";
-  }
 }

@@ -6,20 +6,14 @@
  * Calls come here when they have ended, in whatever order; what counts is when they began and when an answer was there.
  */
 import type { LlmCall, Trace } from "../types.ts";
-import {
-  type AnswerPrint,
-  continueHistory,
-  type ConversationPrint,
-  type Hash,
-  printConversation,
-  type TurnPrint,
-} from "./fingerprint.ts";
+import { continueHistory, type ConversationPrint, type Hash, printConversation } from "./fingerprint.ts";
+import { createTurnFinder, hasUniqueId, keyOf, keyOfNext, type Predecessor } from "./link-find.ts";
 import { readIdentity } from "./link-identity.ts";
 import { type Attempt, createRetryTracker, readCount, type RetryHints } from "./link-retry.ts";
 import { readOpenedConversation, readStoredLinks } from "./link-stored.ts";
 import { createToolMatcher, type ToolNotice, type ToolRun } from "./link-tools.ts";
 import { findGivenTrace, type GivenTrace, type TraceHints } from "./link-trace.ts";
-import { createTurnStore, type Evidence, pickTurn, type Seeker, type Turn, type TurnPrivacy } from "./link-turns.ts";
+import { createTurnStore, pickTurn, type Seeker, type Turn, type TurnPrivacy } from "./link-turns.ts";
 
 export interface LinkerOptions {
   /** Random lower-case hex digits, from the platform: 32 for a trace, 16 for a span. */
@@ -68,20 +62,6 @@ export function linkAlone(
   return call;
 }
 
-type LinkKind = "tool_result" | "response_id" | "history";
-
-/** The answer that a call goes on from. */
-interface Predecessor {
-  turn: Turn;
-  kind: LinkKind;
-  /** Turns behind it that were not seen. */
-  skipped: number;
-  /** The request ends with it: nothing was added. */
-  isLast: boolean;
-  /** It was gone on from in the same words before: asked again, not said again. */
-  isRepeated: boolean;
-}
-
 /** What an attempt leaves for the next one. */
 interface Memo {
   trace: Trace;
@@ -90,6 +70,7 @@ interface Memo {
 
 export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   const turns = createTurnStore();
+  const { findPredecessor } = createTurnFinder(turns);
   /** Calls that went on from an answer that nobody had seen: it may still be on its way through the pipeline. */
   const orphans = createTurnStore({ maxTurns: 1_000, maxAgeMs: 60_000 });
   const retries = createRetryTracker<Memo>(hash);
@@ -120,9 +101,11 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     return links;
   }
 
-  function printCall({ request, response }: LlmCall): ConversationPrint {
-    const { system, messages } = request;
-    return printConversation({ system, messages, choices: response?.choices }, hash);
+  function printCall(call: LlmCall): ConversationPrint {
+    const { system, messages } = call.request;
+    const { previousId, conversationId } = readStoredLinks(call);
+    const goesOn = previousId !== undefined || conversationId !== undefined;
+    return printConversation({ system, messages, choices: call.response?.choices, goesOn }, hash);
   }
 
   function makeTrace(
@@ -143,79 +126,6 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     if (earlier !== undefined) return { ...earlier.memo.trace, spanId };
     if (before === undefined || predecessor === undefined) return { traceId: randomHex(32), spanId, turn };
     return { traceId: before.traceId, spanId, parentSpanId: before.spanId, turn, linkedBy: predecessor.kind };
-  }
-
-  /** @param wanted - takes the keys of answers that would have been certain, when there is none */
-  function findPredecessor(
-    call: LlmCall,
-    print: ConversationPrint,
-    seeker: Seeker,
-    wanted: string[],
-  ): Predecessor | undefined {
-    const stored = findStored(call, seeker, wanted);
-    if (stored !== undefined) return stored === "ambiguous" ? undefined : stored;
-    for (let index = print.turns.length - 1; index >= 0; index -= 1) {
-      const turn = print.turns[index];
-      if (turn === undefined) continue;
-      const isLast = print.endsWithTurn && index === print.turns.length - 1;
-      const skipped = print.turns.length - 1 - index - (print.endsWithTurn && !isLast ? 1 : 0);
-      const named = pickByKey(keyOf("item", turn.itemIds.at(-1)), seeker, "unique", wanted);
-      const called = named ?? pickByKey(keyOf("turn", turn.turnKey), seeker, "unique", wanted);
-      const byHistory = (): ReturnType<typeof pickByKey> => {
-        const key = keyOf("history", turn.historyKey);
-        // With ids in it that nobody else has, nobody else has said the same.
-        if (print.turns.slice(0, index + 1).some(hasUniqueId)) return pickByKey(key, seeker, "unique", wanted);
-        return pickByKey(key, seeker, skipped === 0 ? "likely" : "weak");
-      };
-      // Ids that several answers have, for all their looks: what was said before tells more.
-      const found = called === undefined ? byHistory() : called === "ambiguous" ? (byHistory() ?? called) : called;
-      if (found === "ambiguous") return undefined;
-      if (found === undefined) continue;
-      const kind =
-        turn.toolCalls.length > 0 && !isLast ? "tool_result" : named === undefined ? "history" : "response_id";
-      const isRepeated = skipped === 0 && found.continuations.includes(print.added);
-      return { turn: found, kind, skipped, isLast, isRepeated };
-    }
-    return undefined;
-  }
-
-  function findStored(call: LlmCall, seeker: Seeker, wanted: string[]): Predecessor | "ambiguous" | undefined {
-    const { previousId, conversationId } = readStoredLinks(call);
-    const predecessor = (turn: Turn): Predecessor => ({
-      turn,
-      kind: "response_id",
-      skipped: 0,
-      isLast: false,
-      isRepeated: seeker.added !== undefined && turn.continuations.includes(seeker.added),
-    });
-    if (previousId !== undefined) {
-      const found = pickByKey(keyOf("response", previousId, call), seeker, "unique", wanted);
-      if (found !== undefined) return found === "ambiguous" ? found : predecessor(found);
-    }
-    if (conversationId === undefined) return undefined;
-    // The provider puts its calls in one line: the latest is the one before.
-    const latest = turns
-      .find(keyOf("conversation", conversationId, call) ?? "")
-      .findLast((turn) => pickTurn([turn], seeker, "unique") === turn && turn.answerTime <= seeker.startTime);
-    return latest && predecessor(latest);
-  }
-
-  function pickByKey(
-    key: string | undefined,
-    seeker: Seeker,
-    evidence: Evidence,
-    wanted?: string[],
-  ): Turn | "ambiguous" | undefined {
-    if (key === undefined) return undefined;
-    const found = pickTurn(turns.find(key), seeker, evidence);
-    if (found === undefined) wanted?.push(key);
-    return found;
-  }
-
-  /** Ids that the provider issued are known to it only. */
-  function keyOf(kind: string, id: string | undefined, call?: LlmCall): string | undefined {
-    if (id === undefined) return undefined;
-    return call === undefined ? `${kind} ${id}` : `${kind} ${call.request.host} ${id}`;
   }
 
   function noteAnswer(
@@ -240,6 +150,8 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
       keyOf("conversation", conversationId ?? readOpenedConversation(call), call),
       ...(hints.itemIds ?? []).map((id) => keyOf("item", id)),
       ...answers.map(({ turnKey }) => keyOf("turn", turnKey)),
+      ...answers.flatMap(({ callKeys }) => callKeys.map((key) => keyOf("call", key))),
+      ...answers.map(({ said }) => predecessor && keyOfNext(predecessor.turn, said)),
     ].filter((key) => key !== undefined);
     const historyKeys = isWhole ? listHistoryKeys(print, predecessor) : [];
     const likely = historyKeys.map((key) => keyOf("history", key));
@@ -271,9 +183,9 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   ): string[] {
     const before =
       predecessor?.kind === "response_id" && sentBack.length === 0 ? predecessor.turn.historyKey : undefined;
-    return answers.flatMap(({ historyKey, digest }) => {
+    return answers.flatMap(({ historyKey, visibleKey, digest }) => {
       const key = before === undefined || digest === undefined ? historyKey : continueHistory(before, digest, hash);
-      return key === undefined ? [] : [key];
+      return [key, visibleKey].filter((found) => found !== undefined);
     });
   }
 
@@ -310,16 +222,12 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   return { link, noteTool: tools.note };
 }
 
-function hasUniqueId({ turnKey, itemIds }: AnswerPrint & Partial<Pick<TurnPrint, "itemIds">>): boolean {
-  return turnKey !== undefined || (itemIds !== undefined && itemIds.length > 0);
-}
-
 /** Ways to go on from one answer that are remembered. */
 const MAX_CONTINUATIONS = 8;
 /** It was gone on from by a call that had left before. */
 const ADOPTED = "adopted";
 
-function noteContinuation({ continuations }: Turn, added: string): void {
+function noteContinuation({ continuations }: Turn, added = ADOPTED): void {
   if (continuations.length < MAX_CONTINUATIONS && !continuations.includes(added)) continuations.push(added);
 }
 

@@ -4,8 +4,8 @@
  */
 import type { Exchange } from "../types.ts";
 
-/** An SDK may go on as soon as the last event came, before the response has ended. Milliseconds. */
-const EARLY_MS = 250;
+/** An SDK may go on as soon as the last event that it needs came; on a busy machine the end is seen much later. */
+const EARLY_MS = 500;
 /** How long a call waits for the end of an answer that has come, as it seems, but that the app does not read to its end. */
 export const PATIENCE_MS = 500;
 /** How long for one that has ended and is being read. */

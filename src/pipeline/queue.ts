@@ -63,9 +63,11 @@ export function createQueue(options: QueueOptions): Queue {
   const entries = new Map<Exchange, Entry>();
   /** Jobs that wait for something. */
   const waiting = new Map<Job, Promise<void>>();
-  /** Jobs that are done, and wait for an earlier call to be told first. */
-  const done = new Map<Entry, Job>();
+  /** Exchanges that are read, and wait for an earlier call to be told first: by that call. */
+  const held = new Map<Exchange, Exchange[]>();
   let patience: Timer | undefined;
+  /** Nothing waits any more. */
+  let isForced = false;
   /** Exchanges with something new, oldest first. */
   let dirty: (Exchange | undefined)[] = [];
   /** Of `dirty`, those whose turn is over. */
@@ -207,44 +209,51 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function finishInOrder(entry: Entry, job: Job): void {
-    if (isNext(entry)) {
+    const { exchange } = entry;
+    const earlier = isForced ? undefined : findEarlier(exchange);
+    if (earlier === undefined) {
       finish(entry, job);
-      finishThose(isNext);
-    } else done.set(entry, job);
-    if (done.size > 0) patience ??= setTimer(losePatience, PATIENCE_MS);
+      return;
+    }
+    const waitingToo = held.get(earlier);
+    if (waitingToo === undefined) held.set(earlier, [exchange]);
+    else waitingToo.push(exchange);
+    patience ??= setTimer(losePatience, PATIENCE_MS);
   }
 
   /** Entries stand in the order in which their calls began. */
-  function isNext({ exchange }: Entry): boolean {
+  function findEarlier(exchange: Exchange): Exchange | undefined {
     const now = performance.now();
     for (const earlier of entries.keys()) {
-      if (earlier === exchange) return true;
-      if (mayHaveLedTo(earlier, exchange, now)) return false;
+      if (earlier === exchange) return undefined;
+      if (mayHaveLedTo(earlier, exchange, now)) return earlier;
     }
-    return true;
+    return undefined;
   }
 
-  function finishThose(isDue: (entry: Entry) => boolean): void {
-    if (done.size === 0) return;
-    const inOrder = [...done].toSorted(([one], [other]) => one.exchange.startTime - other.exchange.startTime);
-    for (const [entry, job] of inOrder) {
-      if (!isDue(entry)) continue;
-      done.delete(entry);
-      finish(entry, job);
-    }
+  /** They get their turn again, in slices as all others. */
+  function releaseAll(): void {
+    const all = [...held.values()].flat().toSorted((one, other) => one.startTime - other.startTime);
+    held.clear();
+    for (const exchange of all) touch(exchange);
   }
 
   function losePatience(): void {
     patience = undefined;
-    finishThose(isNext);
-    if (done.size > 0) patience = setTimer(losePatience, PATIENCE_MS);
+    releaseAll();
   }
 
   function remove(entry: Entry): boolean {
     bytes -= entry.held;
     // A map that has grown and shrunk leaves tables behind: what they name must not keep all that was read of it.
     entry.job = undefined;
-    return entries.delete(entry.exchange);
+    const wasThere = entries.delete(entry.exchange);
+    const waitingForIt = held.get(entry.exchange);
+    if (waitingForIt !== undefined) {
+      held.delete(entry.exchange);
+      for (const exchange of waitingForIt) touch(exchange);
+    }
+    return wasThere;
   }
 
   function finish(entry: Entry, job: Job): void {
@@ -293,8 +302,11 @@ export function createQueue(options: QueueOptions): Queue {
       if (first < dirty.length) runSlice();
       if (first < dirty.length) await new Promise<void>(nextTurn);
       else if (waiting.size > 0) await Promise.race(waiting.values());
-      else {
-        finishThose(() => true);
+      else if (held.size > 0) {
+        isForced = true;
+        releaseAll();
+      } else {
+        isForced = false;
         return;
       }
       // What has waited is told in the next turn.
@@ -320,7 +332,7 @@ export function createQueue(options: QueueOptions): Queue {
     }
     dirty = [];
     first = 0;
-    done.clear();
+    held.clear();
   }
 
   return {
@@ -334,7 +346,7 @@ export function createQueue(options: QueueOptions): Queue {
     drainSync,
     listRunning: () => [...entries.keys()].filter((exchange) => !exchange.isEnded),
     countUnread: () => [...entries.keys()].filter((exchange) => exchange.isEnded).length,
-    hasWork: () => dirty.length > 0 || waiting.size > 0 || done.size > 0,
+    hasWork: () => dirty.length > 0 || waiting.size > 0 || held.size > 0,
     get size() {
       return entries.size;
     },

@@ -43,7 +43,10 @@ function isWholeChat(
 }
 
 function print({ request, response }: AssembledExchange, hash: Hash): ConversationPrint {
-  return printConversation({ system: request.system, messages: request.messages, choices: response.choices }, hash);
+  return printConversation(
+    { system: request.system, messages: request.messages, choices: response.choices, goesOn: true },
+    hash,
+  );
 }
 
 /** What reading does not need is empty. */

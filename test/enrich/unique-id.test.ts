@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isUniqueId } from "../../src/enrich/fingerprint.ts";
+import { isUniqueId } from "../../src/enrich/unique-id.ts";
 
 describe("an id that nobody else has", () => {
   it.each([

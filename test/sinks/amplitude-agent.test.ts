@@ -204,6 +204,14 @@ describe("the agent schema", () => {
     ["nothing of an assistant that goes on", [...history, said("assistant", "Sure,")], {}, []],
     ["one without text with content off", undefined, {}, [undefined]],
     ["nothing with content off after tool results", undefined, { trace: { ...trace, linkedBy: "tool_result" } }, []],
+    ["nothing with content off where nothing is new", undefined, { trace: { ...trace, newUserMessages: 0 } }, []],
+    [
+      "as much as came with content off",
+      undefined,
+      { trace: { ...trace, newUserMessages: 2 } },
+      [undefined, undefined],
+    ],
+    ["nothing of what is asked again", history, { trace: { ...trace, newMessagesFrom: 3, newUserMessages: 0 } }, []],
     ["nothing of a retry", history, { request: { ...sampleCall().request, attempt: 2 } }, []],
     [
       "nothing of a retry that is known by its first try",

@@ -16,14 +16,15 @@ const MAX_MESSAGES = 50;
 /**
  * The messages of users that are new with this call. Without `trace.newMessagesFrom`: the last one, if it is what the
  * model has to answer; a history that ends with tool results was answered before. With content off it is not known
- * what was sent, but that something was, unless tool results led here. A retry says nothing new.
+ * what was sent, but how much. A retry says nothing new, nor does an answer that is made again.
  */
 export function findNewUserMessages(call: LlmCall): UserMessage[] {
   const { messages, attempt = 1, retryOf } = call.request;
-  if (attempt > 1 || retryOf !== undefined) return [];
+  const { newUserMessages, linkedBy } = call.trace;
+  if (attempt > 1 || retryOf !== undefined || newUserMessages === 0) return [];
   if (messages === undefined) {
-    const isAnswerToTool = call.trace.linkedBy === "tool_result";
-    return call.operation === "chat" && !isAnswerToTool ? [{ key: "0" }] : [];
+    const count = newUserMessages ?? (call.operation === "chat" && linkedBy !== "tool_result" ? 1 : 0);
+    return Array.from({ length: Math.min(count, MAX_MESSAGES) }, (_, index) => ({ key: String(index) }));
   }
   const from = call.trace.newMessagesFrom;
   const start = from !== undefined && from >= 0 && from < messages.length ? from : findLastTurn(messages);

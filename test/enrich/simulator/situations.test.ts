@@ -1,7 +1,7 @@
 /** Single situations in which a rule that looks right would join what does not belong together. */
 import { describe, expect, it } from "vitest";
 import type { RunContext } from "../../../src/types.ts";
-import { type Answer, DIALECTS, type Dialect, type Said } from "./dialects.ts";
+import { type Answer, type Called, DIALECTS, type Dialect, type Said } from "./dialects.ts";
 import { createIds, createWorld, nextAnswerId, type Sent, talk, type World } from "./world.ts";
 
 const chat = DIALECTS.find(({ name }) => name === "openai-chat") as Dialect;
@@ -140,6 +140,48 @@ describe("histories that are not what was said", () => {
     expect(verdict.linked).toBe(verdict.continued);
     const runs = verdict.spans.filter(({ name }) => name === "research");
     expect(new Set(runs.map(({ tool }) => tool?.callId))).toEqual(new Set(calls.map(({ id }) => id)));
+  });
+});
+
+describe("a history that an SDK writes anew", () => {
+  const makeCall = (world: World, name: string): Called => ({
+    id: createIds(world.random, "random")(name, 0),
+    name,
+    arguments: { city: "Oslo" },
+  });
+  const results = (...calls: Called[]): Said => ({
+    by: "tools",
+    results: calls.map((call) => ({ call, result: `${call.name}: fine` })),
+  });
+
+  /** Two people; each asks with tools, and goes on from the answer with a history of another form. */
+  it.each<[string, (steps: { a: Called; b: Called; c: Called; text: Answer }) => Said[]]>([
+    ["joins steps", ({ a, b, c, text }) => [{ by: "model", calls: [a, b, c] }, results(a, b, c), model(text)]],
+    [
+      "takes calls apart",
+      ({ a, b, c, text }) => [
+        ...[a, b, c].flatMap((call): Said[] => [{ by: "model", calls: [call] }, results(call)]),
+        model(text),
+      ],
+    ],
+    ["keeps only what people see", ({ text }) => [model(text)]],
+    ["leaves the first step out", ({ c, text }) => [{ by: "model", calls: [c] }, results(c), model(text)]],
+  ])("%s", async (_name, rewrite) => {
+    const world = createWorld(17);
+    const talks = ["ann", "bob"].map(async (name) => {
+      const { ask } = person(world, name);
+      const [a, b, c] = [makeCall(world, "weather"), makeCall(world, "time"), makeCall(world, "weather")];
+      const first = await ask([user("Oslo?")], { id: nextAnswerId(), calls: [a, b] });
+      const past = [user("Oslo?"), model(first), results(a, b)];
+      const second = await ask(past, { id: nextAnswerId(), calls: [c] }, { after: first.id });
+      const text = await ask([...past, model(second), results(c)], says(`Cold, ${name}.`), { after: second.id });
+      const anew = [user("Oslo?"), ...rewrite({ a, b, c, text }), user("Thanks")];
+      return ask(anew, says("Bye."), { after: text.id });
+    });
+    const last = await Promise.all(talks);
+    expect(await world.judge()).toMatchObject({ ...clean, linked: 6, continued: 6 });
+    expect(last.map((answer) => world.find(answer).trace.turn)).toEqual([4, 4]);
+    expect(last.map((answer) => world.find(answer).trace.linkedBy)).toEqual(["history", "history"]);
   });
 });
 

@@ -1,0 +1,98 @@
+/** What of a turn or a message counts when conversations are compared, as text that is hashed and not kept. */
+import type { Message, Part, ToolCallPart } from "../types.ts";
+import type { Hash, ToolCallPrint } from "./fingerprint.ts";
+import { isUniqueId } from "./unique-id.ts";
+
+export interface TurnText {
+  /** Empty: nothing that comes back unchanged. */
+  text: string;
+  toolCalls: ToolCallPrint[];
+  turnKey: string | undefined;
+  /** Tool calls whose ids nobody else has. */
+  uniqueCalls: string[];
+}
+
+export function describeTurn(parts: readonly Part[], itemIds: readonly string[], hash: Hash): TurnText {
+  let said = "";
+  let ran = "";
+  const toolCalls: ToolCallPart[] = [];
+  for (const part of parts) {
+    if (part.type === "text" || part.type === "refusal") said += part.content;
+    else if (part.type === "tool_call") toolCalls.push(part);
+    else if (part.type === "server_tool_call") ran += ` ran ${part.id ?? ""} ${part.name}`;
+  }
+  let text = said.trim();
+  const uniqueCalls: string[] = [];
+  for (const { id, name, arguments: given } of toolCalls) {
+    const isUnique = id !== undefined && isUniqueId(id, name);
+    // An id that nobody else has stands for the arguments, which the app may have completed.
+    text += isUnique ? ` call ${id} ${name}` : ` call ${id ?? ""} ${name} ${describeArguments(given)}`;
+    if (isUnique) uniqueCalls.push(` ${id} ${name}`);
+  }
+  for (const id of itemIds) text += ` item ${id}`;
+  // Many SDKs leave out what the provider's own tools did; where there is nothing else, it was sent back.
+  if (text === "") text = ran;
+  const turnKey = uniqueCalls.length === 0 ? undefined : hash(`calls${uniqueCalls.join("")}`);
+  return { text, toolCalls: toolCalls.map(printCall), turnKey, uniqueCalls };
+}
+
+function printCall({ id, name }: ToolCallPart): ToolCallPrint {
+  return id === undefined ? { name } : { id, name };
+}
+
+function describeArguments(given: unknown): string {
+  if (given === undefined || given === null || given === "") return "{}";
+  return typeof given === "string" ? given.replaceAll(/\s+/g, "") : toSortedJson(given, 0);
+}
+
+const MAX_DEPTH = 64;
+
+/** JSON whose keys are in order: SDKs parse arguments and write them anew. */
+function toSortedJson(value: unknown, depth: number): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  if (depth > MAX_DEPTH) return '"deep"';
+  if (Array.isArray(value)) return `[${value.map((item) => toSortedJson(item, depth + 1)).join(",")}]`;
+  const fields = Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${toSortedJson((value as Record<string, unknown>)[key], depth + 1)}`);
+  return `{${fields.join(",")}}`;
+}
+
+export function describeMessage({ role, name, parts }: Message, hash: Hash): string {
+  return ` ${role} ${name ?? ""} ${describeParts(parts, hash)}`;
+}
+
+export function describeParts(parts: readonly Part[], hash: Hash): string {
+  let text = "";
+  for (const part of parts) {
+    const described = describePart(part, hash);
+    // With its length in front, no text can look like the beginning of another part.
+    text += ` ${part.type} ${described.length} ${described}`;
+  }
+  return text;
+}
+
+function describePart(part: Part, hash: Hash): string {
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+    case "refusal":
+      return part.content;
+    case "tool_call_response":
+    case "server_tool_call_response":
+      return `${part.id ?? part.name ?? ""} ${toText(part.response)}`;
+    case "blob":
+      return part.content === undefined ? `${part.modality} ${part.sha256 ?? part.bytes ?? ""}` : hash(part.content);
+    default:
+      return toText(part);
+  }
+}
+
+function toText(value: unknown): string {
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value) ?? "";
+  } catch {
+    return "";
+  }
+}
