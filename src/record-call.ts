@@ -1,5 +1,6 @@
 /** From an exchange that was read to the record that leaves: built, gated, priced, linked, sampled. */
 import { countBytes } from "#platform";
+import { expectNoPromise } from "./callback-answer.ts";
 import { buildCall, type CallFacts } from "./enrich/build-call.ts";
 import { type CostCalculator, PRICE_UNKNOWN } from "./enrich/cost.ts";
 import { readHeaderFacts } from "./enrich/headers.ts";
@@ -206,6 +207,7 @@ function judgeCall(call: LlmCall, { sample }: TapOptions, report: Report): "keep
   if (sample === undefined) return "keep";
   try {
     const answer = sample(call);
+    expectNoPromise(answer, "sample");
     return answer === "metadata" ? answer : answer ? "keep" : "drop";
   } catch (error) {
     report("sample", error);

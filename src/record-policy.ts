@@ -1,5 +1,6 @@
 /** What of a record may be kept, and whether it is kept at all. */
 import { digestMedia } from "#platform";
+import { expectNoPromise } from "./callback-answer.ts";
 import type { PrivacyPolicy } from "./enrich/privacy.ts";
 import { DEFAULT_MAX_CONTENT_LENGTH } from "./options.ts";
 import type { CallSettings, CaptureMeta, TapOptions } from "./types.ts";
@@ -36,7 +37,9 @@ function isCaptureOff(
 ): boolean {
   if (capture === undefined) return false;
   try {
-    return capture({ ...meta, context: structuredClone(context) }) !== "full";
+    const answer = capture({ ...meta, context: structuredClone(context) });
+    expectNoPromise(answer, "capture");
+    return answer !== "full";
   } catch (error) {
     report("capture", error);
     return true;

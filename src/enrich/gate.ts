@@ -139,6 +139,8 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE, e
     try {
       const redacted: unknown = redact(text, where);
       if (typeof redacted === "string") return redacted;
+      // Its rejection would end the app.
+      if (redacted instanceof Promise) redacted.catch(() => {});
       throw new TypeError(`redact must return a string, got ${redacted === null ? "null" : typeof redacted}`);
     } catch (error) {
       report.redacted = true;
