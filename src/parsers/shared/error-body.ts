@@ -78,7 +78,11 @@ function readErrorObject(error: JsonObject, outer: JsonObject): ParsedError | un
   // An SDK or a gateway may have wrapped the provider's body once more.
   const inner = asObject(error["error"]);
   if (inner !== undefined && asString(error["message"]) === undefined) return readErrorObject(inner, error);
-  const type = asString(error["type"]) ?? asString(error["status"]) ?? asString(error["__type"]);
+  const type =
+    asString(error["type"]) ??
+    asString(error["status"]) ??
+    asString(error["__type"]) ??
+    asString(asObject(error["metadata"])?.["error_type"]); // OpenRouter
   const code = asScalarString(error["code"]) ?? asScalarString(outer["code"]);
   const read = errorOf(type, code, readMessage(error) ?? readMessage(outer));
   const retryAfterMs = readRetryInfo(error["details"]);
