@@ -35,32 +35,35 @@ describe.each(DIALECTS)("$name", (dialect: Dialect) => {
   it("finds every turn of every chat", () => expectShare(1, 1, chat));
 
   it("joins no two where histories are edited or answers made again", async () => {
-    await expectShare(EDITED, 2, { ...chat, edits: "edit" });
-    await expectShare(EDITED, 3, { ...chat, edits: "regenerate" });
+    await Promise.all([
+      expectShare(EDITED, 2, { ...chat, edits: "edit" }),
+      expectShare(EDITED, 3, { ...chat, edits: "regenerate" }),
+    ]);
   });
 
   it("joins no two people who hear the same answers to the same words", async () => {
     const share = dialect.stores === undefined ? 0 : 1;
-    for (const more of [{}, { edits: "edit" }, { edits: "regenerate" }] as const)
-      await expectShare(share, 4, { ...chat, answers: "same", ...more });
+    const ways = [{}, { edits: "edit" }, { edits: "regenerate" }] as const;
+    await Promise.all(ways.map((more) => expectShare(share, 4, Object.assign({}, chat, { answers: "same" }, more))));
   });
 
   it("finds every step of every agent, whatever its ids look like", async () => {
-    for (const [seed, ids] of IDS.entries()) await expectShare(1, seed, { ...chat, ids, turns: 2, tools: true });
+    const agent: TalkOptions = { ...chat, turns: 2, tools: true };
+    await Promise.all(IDS.map((ids, seed) => expectShare(1, seed, Object.assign({}, agent, { ids }))));
   });
 
   it("joins no two agents whose words and ids are the same", async () => {
-    for (const [seed, ids] of IDS.entries()) {
-      const agent: TalkOptions = { ...chat, ids, answers: "same", turns: 2, tools: true };
-      await expectShare(0, seed, { ...agent, edits: "edit" });
-    }
+    const agent: TalkOptions = { ...chat, answers: "same", turns: 2, tools: true, edits: "edit" };
+    await Promise.all(IDS.map((ids, seed) => expectShare(0, seed, Object.assign({}, agent, { ids }))));
   });
 
   it("does so with content off, and told by capture", async () => {
     const agent: TalkOptions = { ...chat, turns: 2, tools: true };
-    await expectShare(1, 5, agent, { privacyMode: true });
-    await expectShare(1, 6, agent, { capture: () => "metadata" });
-    await expectShare(1, 7, agent, { excludeInput: true, excludeOutput: true });
+    await Promise.all([
+      expectShare(1, 5, agent, { privacyMode: true }),
+      expectShare(1, 6, agent, { capture: () => "metadata" }),
+      expectShare(1, 7, agent, { excludeInput: true, excludeOutput: true }),
+    ]);
   });
 
   it("does so where bodies are read in another thread", async () => {
