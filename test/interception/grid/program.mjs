@@ -20,7 +20,7 @@ const CLIENTS = {
   dispatch: DISPATCH_SCENARIOS,
 };
 /** A cell that takes longer hangs. */
-const CELL_LIMIT_MS = Number(process.env.GRID_CELL_LIMIT_MS ?? 30_000);
+const CELL_LIMIT_MS = Number(process.env.GRID_CELL_LIMIT_MS ?? 15_000);
 const PACKAGES = { 6: "undici6", 7: "undici", 8: "undici8" };
 
 const { undici: version, modes, port = 0, deadPort, only } = JSON.parse(process.argv[2]);
@@ -116,7 +116,7 @@ function listCells(name) {
   for (const [client, scenarios] of Object.entries(CLIENTS)) {
     for (const [title, scenario] of Object.entries(scenarios)) {
       if (scenario.isSlow === true && !SLOW_MODES.includes(name)) continue;
-      if (only !== undefined && !`${client}/${title}`.includes(only)) continue;
+      if (only !== undefined && !`${client}/${title}`.startsWith(only)) continue;
       const id = `${name}~${client}~${title}`.replaceAll(/[^\w~]+/g, "-");
       cells.push({ id, client, title, scenario });
     }

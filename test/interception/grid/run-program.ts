@@ -59,16 +59,18 @@ export interface ProgramReport {
 const program = fileURLToPath(new URL("program.mjs", import.meta.url));
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** A run that takes longer hangs. */
-const RUN_LIMIT_MS = 240_000;
+const RUN_LIMIT_MS = 280_000;
 
 export interface ProgramOptions {
   undici: number;
   modes: readonly string[];
   /** Starts it with `--import llm-tap/register`. */
   isRegistered: boolean;
+  /** Only these calls, by the beginning of their name. */
+  only?: string;
 }
 
-export async function runProgram({ undici, modes, isRegistered }: ProgramOptions): Promise<ProgramReport> {
+export async function runProgram({ undici, modes, isRegistered, only }: ProgramOptions): Promise<ProgramReport> {
   const [port, deadPort] = await Promise.all([findPort(), findPort()]);
   const directory = mkdtempSync(join(tmpdir(), "llm-tap-grid-"));
   const records = join(directory, "calls.jsonl");
@@ -79,7 +81,7 @@ export async function runProgram({ undici, modes, isRegistered }: ProgramOptions
     environment["LLM_TAP_SINKS"] = `jsonl:${records}`;
     environment["LLM_TAP_HOSTS"] = `127.0.0.1:${port}=openai,127.0.0.1:${deadPort}=openai`;
   }
-  const input = JSON.stringify({ undici, modes, port, deadPort });
+  const input = JSON.stringify({ undici, modes, port, deadPort, only });
   const flags = isRegistered ? ["--import", "llm-tap/register"] : [];
   try {
     const report = JSON.parse(await run([...flags, program, input], environment)) as ProgramReport;

@@ -214,6 +214,7 @@ export const REQUEST_SCENARIOS = {
   "headers timeout": {
     outcome: "error",
     isSlow: true,
+    reachesByChance: true,
     run: requesting("hang", () => post({ headersTimeout: 300 })),
   },
   "body timeout": { outcome: "any", isSlow: true, run: requesting("head-hang", () => post({ bodyTimeout: 300 })) },
