@@ -26,6 +26,8 @@ const request = isEmbeddings
     : makeChatRequest({ model: scenario.model, stream: scenario.stream, length: scenario.requestLength ?? 600 });
 
 const firstChunks = [];
+// Some work in threads that let the process end; `process.exit` is at the end of this file.
+setInterval(() => {}, 1_000);
 
 async function makeClient() {
   const options = { apiKey: "sk-bench", baseURL, maxRetries: 0 };
