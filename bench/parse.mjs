@@ -33,8 +33,8 @@ const { values: flags } = parseArgs({
 
 const CHUNK = 1024;
 /** CPU seconds of work: until the code is compiled, and that are measured. */
-const WARM_UP_SECONDS = 1;
-const MEASURED_SECONDS = 1.5;
+const WARM_UP_SECONDS = 3;
+const MEASURED_SECONDS = 2;
 
 const isOk = ({ response }) => response.status === 200 && response.body !== undefined;
 const set = (dialect, streams, sdk) => ({
@@ -152,9 +152,12 @@ function runChild(name, variant) {
   return JSON.parse(child.stdout.trim().split("\n").at(-1));
 }
 
+/** Half of what lies between the quarters; of one round there is none. */
+const spreadOf = (middle) => (Number(flags.rounds) > 1 ? ` ± ${formatNumber(middle / 2, 0)}` : "");
+const isKnown = (value) => typeof value === "number" && Number.isFinite(value);
 const cpuCell = ({ microseconds, spread: middle }) =>
-  microseconds >= 0 ? `${formatNumber(microseconds, 0)} ± ${formatNumber(middle / 2, 0)}` : "–";
-const memoryCell = ({ kilobytes }) => (kilobytes >= 0 ? formatNumber(kilobytes, 0) : "–");
+  isKnown(microseconds) ? `${formatNumber(microseconds, 0)}${spreadOf(middle)}` : "–";
+const memoryCell = ({ kilobytes }) => formatNumber(kilobytes, 0);
 const ratioOf = (row, field) =>
   row.SDK[field] > 0 ? `${formatNumber(row["llm-tap"][field] / row.SDK[field], 2)} ×` : "–";
 
@@ -175,7 +178,7 @@ function makeReport(rows, load) {
     "message of the same bytes (`finalChatCompletion`, `finalResponse`, `finalMessage`, the parsed body), and beside the least",
     "that anyone has to do: `JSON.parse` of each event or body. The SDKs make a request as well, ours reads one.",
     "",
-    `Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0]?.model ?? "unknown processor"}, ${flags.rounds} interleaved rounds in processes of their own, load average ${load.map((value) => formatNumber(value, 1)).join(" → ")}.`,
+    `Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0]?.model ?? "unknown processor"}, ${flags.rounds} ${flags.rounds === "1" ? "round" : "interleaved rounds"} in processes of their own, load average ${load.map((value) => formatNumber(value, 1)).join(" → ")}.`,
     "",
     "## CPU, µs an exchange",
     "",

@@ -26,6 +26,7 @@ export interface AssembleOptions {
 export interface AssembledRecording extends AssembledExchange {
   route: RouteInfo;
   /** Lower-case names, allow-listed. */
+  requestHeaders: Record<string, string>;
   responseHeaders: Record<string, string>;
 }
 
@@ -34,6 +35,7 @@ export function assembleRecording(
   { request, response }: Recording,
   options: AssembleOptions = {},
 ): AssembledRecording | undefined {
+  const requestHeaders = keepRequestHeaders(request.headers);
   const responseHeaders = keepResponseHeaders(response.headers);
   const requestBody = decodeRequestBody(request.body, request.headers["content-type"]);
   const path = pathOf(request.url);
@@ -47,7 +49,7 @@ export function assembleRecording(
     path,
     method: request.method,
     status: response.status,
-    requestHeaders: keepRequestHeaders(request.headers),
+    requestHeaders,
     responseHeaders,
     requestBody: () => requestBody,
     contentLimit: options.contentLimit ?? Number.POSITIVE_INFINITY,
@@ -61,7 +63,7 @@ export function assembleRecording(
   const assembled = assembly.finish({ interrupted: options.interrupted ?? false });
   // Without chunks there are no times.
   if (chunks === undefined) delete assembled.firstTokenMs;
-  return { route, responseHeaders, ...assembled };
+  return { route, requestHeaders, responseHeaders, ...assembled };
 }
 
 function findRoute(

@@ -6,7 +6,6 @@ import { linkAlone } from "../enrich/link.ts";
 import { applyPrivacy } from "../enrich/privacy.ts";
 import { createId, randomHex } from "../interceptor/id.ts";
 import { authorityOf } from "../interceptor/route.ts";
-import { keepRequestHeaders } from "../providers/headers.ts";
 import { scrubUrl } from "../providers/secrets.ts";
 import { findProviderOfUrl } from "../providers/upstream.ts";
 import type { CallContext, LlmCall, TapOptions } from "../types.ts";
@@ -42,7 +41,7 @@ export function parseExchange(exchange: RecordedExchange, options: ParseExchange
   const recording = readRecording(exchange);
   const assembled = assembleRecording(recording, options);
   if (assembled === undefined) return undefined;
-  const headers = keepRequestHeaders(recording.request.headers);
+  const headers = assembled.requestHeaders;
   const { traceparent } = headers;
   const hints = { headers, ...(traceparent !== undefined && { traceparent }) };
   const call = linkAlone(buildCall(toFacts(recording, assembled, options)), hints, randomHex);
