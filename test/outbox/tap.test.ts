@@ -157,11 +157,13 @@ describe("a process that ends by itself", () => {
     await amplitude.setFault(fault);
     const dir = join(directory, "outbox");
     const files = { recorded: join(directory, "recorded"), stored: join(directory, "stored") };
-    const { code, ms, stderr } = await startProgram(workplace, { dir, serverUrl: amplitude.url, calls: 20, ...files })
-      .ended;
+    const options = { dir, serverUrl: amplitude.url, ...files };
+    // How long a process takes that does nothing, on a machine that may be busy.
+    const idle = await startProgram(workplace, { ...options, calls: 0 }).ended;
+    const { code, ms, stderr } = await startProgram(workplace, { ...options, calls: 20 }).ended;
     expect([code, stderr.replaceAll(/^llm-tap:.*\n/gm, "")]).toEqual([0, ""]);
-    // Two seconds of trying, and a process start on a busy machine.
-    expect(ms).toBeLessThan(9_000);
+    // Two seconds of trying.
+    expect(ms).toBeLessThan(8_000 + 4 * idle.ms);
     expect(amplitude.events).toHaveLength(delivered);
     const left = listFiles(dir);
     expect(left.length > 0).toBe(delivered === 0);
