@@ -5,9 +5,11 @@
  *   npm run soak                     30 minutes
  *   npm run soak -- --minutes 2      the form for CI
  *   npm run soak -- --seconds 20     the form for a test
- *   npm run soak -- --overload       more calls than a slow sink takes, beside the same without the tap
+ *   npm run soak -- --overload       more calls than a slow sink takes, beside the same without the tap; the app has
+ *                                    one core for itself where `taskset` is there
  */
 import { fork } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import process from "node:process";
@@ -325,9 +327,15 @@ async function runOverload() {
   process.exit(0);
 }
 
+const TASKSET = "/usr/bin/taskset";
+const onOneCore = existsSync(TASKSET)
+  ? { execPath: TASKSET, execArgv: ["-c", "0", process.execPath, "--expose-gc"] }
+  : { execArgv: ["--expose-gc"] };
+
 async function overload() {
   const server = await startServer();
   const problems = [];
+  const latencies = { bare: [], tapped: [] };
   for (const tapped of [false, true, false, true]) {
     const child = fork(
       fileURLToPath(import.meta.url),
@@ -341,10 +349,11 @@ async function overload() {
         "--seconds",
         String(milliseconds / 1000 / 4),
       ],
-      { execArgv: ["--expose-gc"] },
+      onOneCore,
     );
     const result = await new Promise((resolve) => child.once("message", resolve));
     console.log(tapped ? "tapped" : "bare", JSON.stringify(result));
+    latencies[tapped ? "tapped" : "bare"].push(result.p50);
     const { stats } = result;
     if (stats === undefined) continue;
     const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);
@@ -352,6 +361,11 @@ async function overload() {
       problems.push(`not all are accounted for: ${JSON.stringify(stats)}`);
     }
   }
+  const mean = (values) => values.reduce((total, value) => total + value, 0) / values.length;
+  const noise = Math.abs(latencies.bare[1] / latencies.bare[0] - 1);
+  console.log(
+    `median latency, tapped to bare: ${(mean(latencies.tapped) / mean(latencies.bare)).toFixed(3)}; bare to bare: 1 ± ${noise.toFixed(3)}`,
+  );
   server.stop();
   return problems;
 }
