@@ -85,7 +85,7 @@ export async function write(sink: Sink, records: readonly TapRecord[]): Promise<
   return (await sink.write(records, { signal: new AbortController().signal })).results;
 }
 
-export async function flush(sink: Sink, timeoutMs = 10_000): Promise<void> {
+export async function flush(sink: Sink, timeoutMs = 40_000): Promise<void> {
   await sink.flush?.({ signal: AbortSignal.timeout(timeoutMs) });
 }
 
@@ -100,7 +100,7 @@ export function listFiles(directory: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
 }
 
-export async function until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean, timeoutMs = 40_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error("what was waited for did not come");
