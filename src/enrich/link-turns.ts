@@ -78,7 +78,7 @@ export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOpt
   /** Mostly there is one, and no array for it. */
   const byKey = new Map<string, Entry | Entry[]>();
   /** In the order in which they came; what is before `first` is gone. */
-  let order: { turn: Entry; keys: readonly string[] }[] = [];
+  let order: ({ turn: Entry; keys: readonly string[] } | undefined)[] = [];
   let first = 0;
 
   function find(key: string): readonly Entry[] {
@@ -111,6 +111,7 @@ export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOpt
     for (let oldest = order[first]; oldest !== undefined; oldest = order[first]) {
       if (order.length - first <= maxTurns && oldest.turn.answerTime > now - maxAgeMs) break;
       for (const key of oldest.keys) removeOldest(oldest.turn, key);
+      order[first] = undefined;
       first += 1;
     }
     if (first < maxTurns) return;
