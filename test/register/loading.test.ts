@@ -28,6 +28,16 @@ afterAll(async () => {
 const CALL = `fetch(process.env.PROVIDER, { method: "POST", headers: { "content-type": "application/json" },
   body: JSON.stringify({ model: "gpt-5-mini", messages: [{ role: "user", content: "A question" }] }) }).then((response) => response.json())`;
 
+/** Takes types off, as the loaders of TypeScript do. */
+const HOOKS = `export async function load(url, context, next) {
+  if (!url.endsWith(".ts")) return next(url, context);
+  const { readFileSync } = await import("node:fs");
+  const source = readFileSync(new URL(url), "utf8").replaceAll(": string", "");
+  return { format: "module", shortCircuit: true, source };
+}`;
+const asModule = (text: string): string => `data:text/javascript,${encodeURIComponent(text)}`;
+const LOADER = asModule(`import { register } from "node:module"; register(${JSON.stringify(asModule(HOOKS))});`);
+
 let runs = 0;
 
 interface AppOptions {
@@ -81,6 +91,26 @@ describe.concurrent("sees the calls of", () => {
       {
         files: {
           "app.cjs": `const { fetch: kept } = globalThis; globalThis.fetch = undefined; ((fetch) => ${CALL})(kept);`,
+        },
+      },
+      1,
+    ],
+    [
+      "a TypeScript app, whose loader comes after",
+      { files: { "app.ts": `const kind: string = "x"; await ${CALL};` }, args: [...REGISTER, "--import", LOADER] },
+      1,
+    ],
+    [
+      "a TypeScript app, whose loader comes before",
+      { files: { "app.ts": `const kind: string = "x"; await ${CALL};` }, args: ["--import", LOADER, ...REGISTER] },
+      1,
+    ],
+    ["an app without a HOME", { files: { "app.mjs": `await ${CALL};` }, env: { HOME: "", USERPROFILE: "" } }, 1],
+    [
+      "an app whose directory is gone",
+      {
+        files: {
+          "app.mjs": `import fs from "node:fs"; import os from "node:os"; const gone = fs.mkdtempSync(os.tmpdir() + "/gone-"); process.chdir(gone); fs.rmdirSync(gone); await ${CALL};`,
         },
       },
       1,
