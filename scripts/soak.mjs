@@ -225,7 +225,8 @@ async function soak() {
       if (lane === 0 && performance.now() >= nextSample) {
         nextSample += milliseconds * 0.1;
         collect();
-        samples.push({ rss: process.memoryUsage.rss() / 1e6, heap: process.memoryUsage().heapUsed / 1e6 });
+        const { rss, heapUsed, external } = process.memoryUsage();
+        samples.push({ rss: rss / 1e6, heap: heapUsed / 1e6, external: external / 1e6 });
       }
     }
   }
@@ -259,16 +260,22 @@ async function soak() {
 
   // Flat: what is live at the end is what was live after the start.
   const middle = Math.floor(samples.length / 2);
-  const average = (list, field) => list.reduce((total, sample) => total + sample[field], 0) / Math.max(1, list.length);
+  const sorted = (list, field) => list.map((sample) => sample[field]).sort((a, b) => a - b);
+  const [early, late] = [samples.slice(0, middle), samples.slice(middle)];
+  const medianOf = (list, field) => sorted(list, field)[Math.floor(list.length / 2)] ?? 0;
   const growth = {
-    rss: average(samples.slice(middle), "rss") - average(samples.slice(0, middle), "rss"),
-    heap: average(samples.slice(middle), "heap") - average(samples.slice(0, middle), "heap"),
+    // What the system has given is not taken back at once: only what lies above the highest of before is growth.
+    rss: medianOf(late, "rss") - (sorted(early, "rss").at(-1) ?? 0),
+    heap: medianOf(late, "heap") - medianOf(early, "heap"),
+    external: medianOf(late, "external") - medianOf(early, "external"),
   };
   console.log(
-    `${calls} calls; RSS ${samples.map(({ rss }) => rss.toFixed(0)).join(" ")} MB; heap ${samples.map(({ heap }) => heap.toFixed(1)).join(" ")} MB`,
+    `${calls} calls; RSS ${samples.map(({ rss }) => rss.toFixed(0)).join(" ")} MB; heap ${samples.map(({ heap }) => heap.toFixed(1)).join(" ")} MB; external ${samples.map(({ external }) => external.toFixed(1)).join(" ")} MB`,
   );
   if (globalThis.gc !== undefined && milliseconds >= 60_000 && growth.heap > 10)
     problems.push(`the heap grew by ${growth.heap.toFixed(1)} MB`);
+  if (globalThis.gc !== undefined && milliseconds >= 60_000 && growth.external > 10)
+    problems.push(`memory outside of the heap grew by ${growth.external.toFixed(1)} MB`);
   if (milliseconds >= 60_000 && growth.rss > 40) problems.push(`RSS grew by ${growth.rss.toFixed(0)} MB`);
   return problems;
 }
