@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 const EXPECTED_SKIPS = JSON.parse(
   readFileSync(new URL("../test/interception/expected-skips.json", import.meta.url), "utf8"),
 );
-const SUITE = ["test/interception", "test/tap"];
+const SUITE = ["test/interception", "test/tap", "test/exits"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
