@@ -159,6 +159,7 @@ export function noteEnd(exchange: Exchange, hasError: boolean, error?: unknown):
   exchange.endTime = performance.now();
   exchange.hasError = hasError;
   exchange.error = error;
+  exchange.body = undefined;
 }
 
 /** A redirect was followed: what was noted of the hop is forgotten, the call goes on. */

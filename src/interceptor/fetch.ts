@@ -91,8 +91,7 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
     leaveFlow(flow);
     try {
       if (state.isAttached) {
-        const { body } = response;
-        if (body !== null && !exchange.isEnded) exchange.body = new WeakRef(body);
+        watchBody(exchange, response);
         return response;
       }
       exchange.requestHeaders = collectRequestHeaders(state.headers);
@@ -132,6 +131,16 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
     fail(error);
     throw error;
   });
+}
+
+/**
+ * For a stream that the app may leave without a word. JSON is read to its end or not at all, which the garbage collector
+ * tells, and a weak reference costs a short call as much as all else here: what it names outlives quick collections.
+ */
+function watchBody(exchange: Exchange, response: Response): void {
+  if (exchange.isEnded || exchange.responseHeaders["content-type"]?.startsWith("application/json") === true) return;
+  const { body } = response;
+  if (body !== null) exchange.body = new WeakRef(body);
 }
 
 /** Sockets outlive the call in whose flow they were opened: it must not keep the exchange alive. */
