@@ -91,7 +91,7 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
     leaveFlow(flow);
     try {
       if (state.isAttached) {
-        watchBody(exchange, response);
+        rememberBody(exchange, response);
         return response;
       }
       exchange.requestHeaders = collectRequestHeaders(state.headers);
@@ -135,9 +135,9 @@ function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): 
 
 /**
  * For a stream that the app may leave without a word. JSON is read to its end or not at all, which the garbage collector
- * tells, and a weak reference costs a short call as much as all else here: what it names outlives quick collections.
+ * tells, and for a short call a weak reference costs: what it names outlives quick collections.
  */
-function watchBody(exchange: Exchange, response: Response): void {
+function rememberBody(exchange: Exchange, response: Response): void {
   if (exchange.isEnded || exchange.responseHeaders["content-type"]?.startsWith("application/json") === true) return;
   const { body } = response;
   if (body !== null) exchange.body = new WeakRef(body);
