@@ -1,5 +1,5 @@
 /** The composition root: the only file that knows all rooms. */
-import { armSignals, defer, onProcessEnd } from "#platform";
+import { armSignals, defer, onProcessEnd, settleSignals } from "#platform";
 import { createBackground } from "./background.ts";
 import { getFlowStore, mergeContext } from "./context.ts";
 import { createCounters, increase, readStats } from "./counters.ts";
@@ -238,6 +238,7 @@ export function createTap(options: TapOptions = {}): Tap {
     await calls.endAbandoned(deadline);
     await waitFor(drain(), timeoutMs);
     await deliveries.flush(deadline);
+    settleSignals();
     return deliveries.report(queue.countUnread() + spans.size);
   }
 
@@ -289,6 +290,7 @@ export function createTap(options: TapOptions = {}): Tap {
     const result = deliveries.report(0);
     await deliveries.close(performance.now() + timeoutMs);
     unhook();
+    settleSignals();
     return result;
   }
 

@@ -12,7 +12,7 @@ export { watchRequests } from "./requests.ts";
 export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer, WorkerLink, WorkerListener } from "./platform.ts";
 export { createHashKey, createKeyedHash } from "./keyed-hash.ts";
 export { onProcessEnd } from "./process-end.ts";
-export { armSignals, onSignal } from "./signals.ts";
+export { armSignals, onSignal, settleSignals } from "./signals.ts";
 export { receiveTasks, startWorker } from "./worker.ts";
 
 /**

@@ -4,6 +4,7 @@ import { handOverAll, isAnyBusy, shutDownAll } from "./process-end.ts";
 
 interface SignalGuard {
   arm(): void;
+  settle(): void;
 }
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
@@ -12,7 +13,7 @@ type Signal = (typeof SIGNALS)[number];
 /** A process that was told to end goes on no longer than this. */
 const SIGNAL_MS = 2_000;
 /** How often to look whether there still is something to lose. */
-const WATCH_MS = 500;
+const WATCH_MS = 200;
 
 let guard: SignalGuard | undefined;
 const endings = new Set<() => void>();
@@ -21,6 +22,11 @@ const endings = new Set<() => void>();
 export function armSignals(): void {
   guard ??= createSignalGuard();
   guard.arm();
+}
+
+/** Something was delivered: takes the listeners off at once when nothing is left to lose. */
+export function settleSignals(): void {
+  guard?.settle();
 }
 
 /** @param listener Told when a signal has come, and what is pending is about to be sent. Never taken off. */
@@ -35,10 +41,15 @@ export function onSignal(listener: () => void): void {
  */
 function createSignalGuard(): SignalGuard {
   // Signals come to the main thread only; Windows can't raise one again.
-  if (process.platform === "win32" || !builtIn("node:worker_threads").isMainThread) return { arm: () => undefined };
+  if (process.platform === "win32" || !builtIn("node:worker_threads").isMainThread) {
+    return { arm: () => undefined, settle: () => undefined };
+  }
   let isArmed = false;
   let isEnding = false;
   let isChecking = false;
+  let isListening = false;
+  let isStarting = false;
+  let isWatching = false;
   const listeners: Record<Signal, () => void> = {
     SIGTERM: () => end("SIGTERM"),
     SIGINT: () => end("SIGINT"),
@@ -88,14 +99,33 @@ function createSignalGuard(): SignalGuard {
     }
   }
 
+  function settle(): void {
+    if (isArmed && !isEnding && !isAnyBusy()) disarm();
+  }
+
+  /** One timer however often it is armed and settled meanwhile. */
   function watch(): void {
-    if (!isArmed) return;
-    if (isAnyBusy() || isEnding) setTimeout(watch, WATCH_MS).unref();
-    else disarm();
+    if (isWatching) return;
+    isWatching = true;
+    setTimeout(() => {
+      isWatching = false;
+      settle();
+      if (isArmed) watch();
+    }, WATCH_MS).unref();
+  }
+
+  function listen(): void {
+    if (isListening) return;
+    isListening = true;
+    process.on("newListener", onListenersChange);
+    process.on("removeListener", onListenersChange);
+    updateListeners();
   }
 
   function disarm(): void {
     isArmed = false;
+    if (!isListening) return;
+    isListening = false;
     process.off("newListener", onListenersChange);
     process.off("removeListener", onListenersChange);
     updateListeners();
@@ -105,14 +135,17 @@ function createSignalGuard(): SignalGuard {
     arm() {
       if (isArmed) return;
       isArmed = true;
+      if (isStarting) return;
+      isStarting = true;
       // After the call has left: a listener costs some microseconds.
       setTimeout(() => {
+        isStarting = false;
+        settle();
         if (!isArmed) return;
-        process.on("newListener", onListenersChange);
-        process.on("removeListener", onListenersChange);
-        updateListeners();
+        listen();
         watch();
       }, 0).unref();
     },
+    settle,
   };
 }

@@ -119,6 +119,9 @@ export function onProcessEnd(_hooks: ExitHooks): () => void {
 /** No signals here. */
 export function armSignals(): void {}
 
+/** Nor to be taken off. */
+export function settleSignals(): void {}
+
 /** There are no signals to hear of. */
 export function onSignal(_listener: () => void): void {}
 

@@ -430,6 +430,40 @@ describe.concurrent("a process that makes no call", () => {
   });
 });
 
+it("however often calls come and are flushed, an app that counts listeners finds one at most, and none once all is delivered", async () => {
+  const script = `
+    import { createTap } from "llm-tap";
+    import { memorySink } from "llm-tap/sinks/memory";
+    const count = () => ["SIGTERM", "SIGINT", "newListener", "removeListener"].map((name) => process.listenerCount(name));
+    const bare = count();
+    const tap = createTap({ sinks: [memorySink()], hosts: { [new URL(process.env.PROVIDER).host]: { provider: "openai" } } });
+    const most = [0, 0, 0, 0];
+    const look = () => count().forEach((number, index) => (most[index] = Math.max(most[index], number)));
+    const lane = async (wait) => {
+      for (let turn = 0; turn < 40; turn += 1) {
+        const response = await tap.fetch(process.env.PROVIDER, { method: "POST", body: "{}" });
+        await response.text();
+        look();
+        if (turn % 2 === 0) await tap.flush();
+        await sleep(wait);
+        look();
+      }
+    };
+    await Promise.all([lane(0), lane(1), lane(13)]);
+    await tap.flush();
+    const flushed = count();
+    await (await tap.fetch(process.env.PROVIDER, { method: "POST", body: "{}" })).text();
+    await tap.close();
+    console.log(JSON.stringify({ bare, most, flushed, closed: count() }));`;
+  const file = workplace.write("counted.mjs", `${PRELUDE}${script}`);
+  const outcome = await run({ workplace, args: [file], env: { PROVIDER: provider.url } });
+  const { bare, most, flushed, closed } = JSON.parse(outcome.stdout) as Record<string, number[]>;
+  expect(bare?.slice(0, 2)).toEqual([0, 0]);
+  expect(most).toEqual(bare?.map((number) => number + 1));
+  expect(flushed).toEqual(bare);
+  expect(closed).toEqual(bare);
+});
+
 it("a stderr that is closed ends nobody", async () => {
   const file = workplace.write("quiet.mjs", `${PRELUDE} await call(); await sleep(50); console.log("done");`);
   const env = { PROVIDER: provider.url, LLM_TAP_HOSTS: provider.hosts, LLM_TAP_DEBUG: "1", LLM_TAP_UNKNOWN: "1" };
