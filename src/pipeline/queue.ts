@@ -2,7 +2,7 @@
  * The bounded queue between the app's calls and everything that is done with them. Nothing here runs inside a call: a
  * timer that keeps no process alive takes up what is new, in slices of a millisecond.
  */
-import { defer, nextTurn, setTimer, type Timer } from "#platform";
+import { afterCallback, defer, nextTurn, setTimer, type Timer } from "#platform";
 import type { Exchange, TapLimits } from "../types.ts";
 import type { AssembledExchange } from "./assemble.ts";
 import type { Job } from "./exchange-job.ts";
@@ -57,6 +57,11 @@ interface Entry {
 const WAIT_MS = 10;
 /** The longest piece of work on the app's thread at once. */
 const SLICE_MS = 1;
+/** With more than this waiting, slices alone do not keep up: each call that ends then has older ones read. */
+const BACKLOG = 16;
+/** How many: more than come in, so that fewer wait. The second only if the first took less than this. */
+const KEEP_UP_COUNT = 2;
+const KEEP_UP_MS = 0.25;
 
 export function createQueue(options: QueueOptions): Queue {
   const { limits, isPrompt = false } = options;
@@ -76,6 +81,7 @@ export function createQueue(options: QueueOptions): Queue {
   let makeJob: MakeJob | undefined;
   let isRunning = false;
   let isHurrying = false;
+  let isKeepingUp = false;
   /** A slice is due when the time of timers comes, and one in the next turn of the loop. */
   let isDeferred = false;
   let isInTurn = false;
@@ -90,7 +96,13 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function touch(exchange: Exchange): void {
-    if (isPrompt && exchange.isEnded) hurry();
+    if (exchange.isEnded) {
+      if (isPrompt) hurry();
+      if (dirty.length - first > BACKLOG && !isKeepingUp && makeJob !== undefined) {
+        isKeepingUp = true;
+        afterCallback(keepUp);
+      }
+    }
     if (exchange.isDirty) return;
     exchange.isDirty = true;
     dirty.push(exchange);
@@ -105,11 +117,20 @@ export function createQueue(options: QueueOptions): Queue {
     timer = setTimer(run, 0);
   }
 
+  /**
+   * A loop that is busy takes long for each turn, and a slice in each would be too little: what waits would grow until
+   * there is no room. So calls that end bring others to their end, a little after each, and nobody waits for it long.
+   */
+  function keepUp(): void {
+    isKeepingUp = false;
+    if (!isRunning && makeJob !== undefined) runSlice(KEEP_UP_MS, KEEP_UP_COUNT);
+  }
+
   /** One slice. Each exchange gets its turn: what is not done goes to the end of the line. */
-  function runSlice(): void {
+  function runSlice(milliseconds = SLICE_MS, count = Number.POSITIVE_INFINITY): void {
     isRunning = true;
-    until = performance.now() + SLICE_MS;
-    const end = dirty.length;
+    until = performance.now() + milliseconds;
+    const end = Math.min(dirty.length, first + count);
     while (first < end) {
       const exchange = dirty[first];
       // What is done must not wait for the rest to be forgotten.

@@ -156,6 +156,11 @@ export function nextTurn(run: () => void): void {
   setImmediate(run);
 }
 
+/** Calls back once the callback of the loop that runs now has returned, before the next one. */
+export function afterCallback(run: () => void): void {
+  process.nextTick(run);
+}
+
 /** Loads one of our own modules without waiting. @throws where Node can't, or while it is being loaded anyway */
 export function loadSync(url: URL): unknown {
   return builtIn("node:module").createRequire(import.meta.url)(builtIn("node:url").fileURLToPath(url)) as unknown;

@@ -106,6 +106,11 @@ export function nextTurn(run: () => void): void {
   setTimeout(run, 0);
 }
 
+/** Soon, and not inside what runs now. */
+export function afterCallback(run: () => void): void {
+  queueMicrotask(run);
+}
+
 export function setTimer(run: () => void, milliseconds: number): Timer {
   const timer = setTimeout(run, milliseconds);
   return { cancel: () => clearTimeout(timer) };
