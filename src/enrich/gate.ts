@@ -87,39 +87,97 @@ const WHOLE: BrokenSides = { input: false, output: false, either: false };
  * @param echoes - what the app sent, where that is off: texts that must not come back in what the model said
  */
 export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE, echoes: readonly string[] = []): Gate {
-  const notes = new Set<string>();
-  const report = { redacted: false, cut: { input: false, output: false, either: false }, notes };
-  const limit = Math.max(0, policy.maxContentLength);
+  return new TextGate(policy, broken, echoes);
+}
 
-  function allows(side: Side): boolean {
+const NO_NOTES: ReadonlySet<string> = new Set();
+
+/** A class: there is one for each record, and a dozen closures would be most of it. */
+class TextGate implements Gate {
+  readonly policy: PrivacyPolicy;
+  readonly report: { redacted: boolean; cut: Record<Side, boolean>; notes: ReadonlySet<string> } = {
+    redacted: false,
+    cut: { input: false, output: false, either: false },
+    notes: NO_NOTES,
+  };
+  readonly #broken: BrokenSides;
+  readonly #echoes: readonly string[];
+  readonly #limit: number;
+  /** The app has a say, or personal data goes: each text is looked at. */
+  readonly #redacts: boolean;
+
+  constructor(policy: PrivacyPolicy, broken: BrokenSides, echoes: readonly string[]) {
+    this.policy = policy;
+    this.#broken = broken;
+    this.#echoes = echoes;
+    this.#limit = Math.max(0, policy.maxContentLength);
+    this.#redacts = policy.redactPii || policy.redact !== undefined;
+  }
+
+  allows(side: Side): boolean {
+    const { policy } = this;
     if (policy.privacyMode) return false;
     return !((policy.excludeInput && side !== "output") || (policy.excludeOutput && side !== "input"));
   }
 
+  text(text: string, place: Place): string | undefined {
+    if (!this.allows(place.side)) return undefined;
+    const kept = this.#redactText(text, place);
+    return kept === undefined ? undefined : this.#cut(kept, place.side);
+  }
+
+  json(value: unknown, place: Place, options: JsonOptions = {}): unknown {
+    if (!this.allows(place.side)) return undefined;
+    if (typeof value === "string") return this.text(value, place);
+    return transformJson(value, {
+      text: (item, field) => this.#leaf(item, field, place),
+      key: this.#redacts
+        ? (key, depth) => (options.hasFixedKeys === true && depth === 1 ? key : this.#redactKey(key, place))
+        : undefined,
+      number: this.policy.redactPii ? (number) => this.#maskNumber(number) : undefined,
+      maskSecretFields: place.credentials === true,
+      limit: this.#limit,
+      snapshot: options.snapshot === true,
+      onCut: () => (this.report.cut[place.side] = true),
+    });
+  }
+
+  isKept(text: string, place: Place): boolean {
+    return text === "" || !this.#redacts || this.#redactText(text, place) === text;
+  }
+
+  identifier(text: string, place: Place): string | undefined {
+    const masked = maskCredentials(text);
+    const kept = this.policy.redactPii ? maskEmails(masked) : masked;
+    if (kept === text && isIdentifier(text)) return text;
+    if (kept !== text) this.report.redacted = true;
+    if (!this.allows(place.side)) return undefined;
+    return this.#cut(this.#redactText(kept, place) ?? REDACTION_FAILED, place.side);
+  }
+
   /** Everything but the cut. `undefined`: redaction failed. */
-  function redactText(given: string, place: Place): string | undefined {
-    const text = isRedacted(place) ? dropBrokenEnds(given, place) : given;
+  #redactText(given: string, place: Place): string | undefined {
+    const { policy } = this;
+    const isRedacted = this.#redacts || place.credentials === true;
+    const text = isRedacted ? this.#dropBrokenEnds(given, place) : given;
     let kept = policy.captureMedia ? text : describeDataUrls(text, policy.digest);
     const before = kept;
-    if (echoes.length > 0 && place.side === "output") kept = maskEchoes(kept, echoes, place.quotes === true);
+    if (this.#echoes.length > 0 && place.side === "output")
+      kept = maskEchoes(kept, this.#echoes, place.quotes === true);
     if (policy.redactPii) kept = maskPersonalData(kept);
     else if (place.credentials === true) kept = maskCredentials(kept);
     if (policy.redact !== undefined) {
-      const redacted = callRedact(policy.redact, kept, place.where);
+      const redacted = this.#callRedact(policy.redact, kept, place.where);
       if (redacted === undefined) return undefined;
       kept = redacted;
     }
-    if (kept !== before) report.redacted = true;
+    if (kept !== before) this.report.redacted = true;
     return kept;
   }
 
-  function isRedacted({ credentials }: Place): boolean {
-    return policy.redactPii || policy.redact !== undefined || credentials === true;
-  }
-
   /** Where something is masked, half of it must not stay because the other half is gone. */
-  function dropBrokenEnds(text: string, { side, maxLength }: Place): string {
-    const isOpen = broken[side] || (maxLength !== undefined && text.length >= maxLength - 1);
+  #dropBrokenEnds(text: string, { side, maxLength }: Place): string {
+    const isOpen = this.#broken[side] || (maxLength !== undefined && text.length >= maxLength - 1);
     const ended = isOpen ? dropBrokenEnd(text) : text;
     if (!ended.includes(GAP_MARK)) return ended;
     const pieces = ended.split(GAP_MARK);
@@ -131,11 +189,7 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE, e
       .join(GAP_MARK);
   }
 
-  function callRedact(
-    redact: (text: string, where: string) => string,
-    text: string,
-    where: string,
-  ): string | undefined {
+  #callRedact(redact: (text: string, where: string) => string, text: string, where: string): string | undefined {
     try {
       const redacted: unknown = redact(text, where);
       if (typeof redacted === "string") return redacted;
@@ -143,89 +197,55 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE, e
       if (redacted instanceof Promise) redacted.catch(() => {});
       throw new TypeError(`redact must return a string, got ${redacted === null ? "null" : typeof redacted}`);
     } catch (error) {
+      const { report } = this;
       report.redacted = true;
-      if (!notes.has("redact_failed")) reportRedactError(error);
-      notes.add("redact_failed");
+      if (!report.notes.has("redact_failed")) this.#reportRedactError(error);
+      report.notes = new Set([...report.notes, "redact_failed"]);
       return undefined;
     }
   }
 
-  function reportRedactError(error: unknown): void {
+  #reportRedactError(error: unknown): void {
     try {
-      policy.onRedactError?.(error);
+      this.policy.onRedactError?.(error);
     } catch {
       // The one who listens for failures failed: there is nobody left to tell.
     }
   }
 
-  function cut(text: string, side: Side): string {
-    if (text.length <= limit) return text;
-    report.cut[side] = true;
-    return cutWithMarker(text, limit);
+  #cut(text: string, side: Side): string {
+    if (text.length <= this.#limit) return text;
+    this.report.cut[side] = true;
+    return cutWithMarker(text, this.#limit);
   }
 
-  function text(text: string, place: Place): string | undefined {
-    if (!allows(place.side)) return undefined;
-    const kept = redactText(text, place);
-    return kept === undefined ? undefined : cut(kept, place.side);
-  }
-
-  function leaf(text: string, field: string | undefined, place: Place): string {
-    if (policy.captureMedia && text.startsWith("data:")) return text;
-    const media = policy.captureMedia ? undefined : describeBase64Field(text, field, policy.digest);
-    return media ?? redactText(text, place) ?? REDACTION_FAILED;
-  }
-
-  function json(value: unknown, place: Place, options: JsonOptions = {}): unknown {
-    if (!allows(place.side)) return undefined;
-    if (typeof value === "string") return text(value, place);
-    return transformJson(value, {
-      text: (item, field) => leaf(item, field, place),
-      ...((policy.redactPii || policy.redact !== undefined) && {
-        key: (key, depth) => (options.hasFixedKeys === true && depth === 1 ? key : redactKey(key, place)),
-      }),
-      ...(policy.redactPii && { number: maskNumber }),
-      maskSecretFields: place.credentials === true,
-      limit,
-      snapshot: options.snapshot === true,
-      onCut: () => (report.cut[place.side] = true),
-    });
+  #leaf(text: string, field: string | undefined, place: Place): string {
+    const { captureMedia, digest } = this.policy;
+    if (captureMedia && text.startsWith("data:")) return text;
+    const media = captureMedia ? undefined : describeBase64Field(text, field, digest);
+    return media ?? this.#redactText(text, place) ?? REDACTION_FAILED;
   }
 
   /** `undefined`: redaction failed. */
-  function redactKey(key: string, { where }: Place): string | undefined {
-    const masked = policy.redactPii ? maskPersonalData(key) : key;
-    const kept = policy.redact === undefined ? masked : callRedact(policy.redact, masked, where);
-    if (kept !== key) report.redacted = true;
+  #redactKey(key: string, { where }: Place): string | undefined {
+    const { redactPii, redact } = this.policy;
+    const masked = redactPii ? maskPersonalData(key) : key;
+    const kept = redact === undefined ? masked : this.#callRedact(redact, masked, where);
+    if (kept !== key) this.report.redacted = true;
     return kept;
   }
 
-  function isKept(text: string, place: Place): boolean {
-    if (text === "" || (!policy.redactPii && policy.redact === undefined)) return true;
-    return redactText(text, place) === text;
-  }
-
   /** A card or a phone number may come as a JSON number. */
-  function maskNumber(value: number): unknown {
+  #maskNumber(value: number): unknown {
     if (!Number.isInteger(value) || Math.abs(value) < 1e8 || Math.abs(value) >= 1e21) return value;
     // Too long for a number: its first digits are those that came, and whether it is a card can't be told any more.
     if (!Number.isSafeInteger(value)) {
-      report.redacted = true;
+      this.report.redacted = true;
       return "[number]";
     }
     const kept = maskPersonalData(String(value));
     if (kept === String(value)) return value;
-    report.redacted = true;
+    this.report.redacted = true;
     return kept;
   }
-
-  function identifier(text: string, place: Place): string | undefined {
-    const masked = maskCredentials(text);
-    const kept = policy.redactPii ? maskEmails(masked) : masked;
-    if (kept === text && isIdentifier(text)) return text;
-    if (kept !== text) report.redacted = true;
-    return allows(place.side) ? cut(redactText(kept, place) ?? REDACTION_FAILED, place.side) : undefined;
-  }
-
-  return { policy, report, allows, text, json, isKept, identifier };
 }

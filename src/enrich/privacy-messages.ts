@@ -4,7 +4,17 @@ import { maskCredentials } from "./credentials.ts";
 import type { Gate, Place } from "./gate.ts";
 import { digestMedia, sizeOfBase64 } from "./media.ts";
 import { isModelRole } from "./roles.ts";
-import { applyRules, at, keep, keepBoolean, keepIdentifier, keepJson, keepNumber, keepText } from "./rules.ts";
+import {
+  applyRules,
+  at,
+  keep,
+  keepBoolean,
+  keepEach,
+  keepIdentifier,
+  keepJson,
+  keepNumber,
+  keepText,
+} from "./rules.ts";
 import type { Rule, Rules } from "./rules.ts";
 
 type PartType = Part["type"];
@@ -78,12 +88,7 @@ const modelParts: ReadonlySet<PartType> = new Set<PartType>([
 ]);
 
 export function keepParts(parts: Part[], gate: Gate, place: Place): Part[] {
-  const kept: Part[] = [];
-  for (const part of parts) {
-    const result = keepPart(part, gate, place);
-    if (result !== undefined) kept.push(result);
-  }
-  return kept;
+  return keepEach(parts, (part) => keepPart(part, gate, place));
 }
 
 function keepPart(part: Part, gate: Gate, place: Place): Part | undefined {
@@ -142,10 +147,10 @@ const messageRules: Rules<Message> = { role: keepIdentifier, name: keepText, par
 /** The messages of a request. `undefined` with input off; with output off what the model said earlier is left out. */
 export function keepMessages(messages: Message[], gate: Gate, place: Place): Message[] | undefined {
   if (!gate.allows("input")) return undefined;
-  if (gate.allows("output")) return messages.map((message) => keepMessage(message, gate, place));
-  return messages.flatMap((message) => {
-    const said = withoutOutput(message);
-    return said === undefined ? [] : [keepMessage(said, gate, place)];
+  const areAllKept = gate.allows("output");
+  return keepEach(messages, (message) => {
+    const said = areAllKept ? message : withoutOutput(message);
+    return said && keepMessage(said, gate, place);
   });
 }
 
@@ -163,8 +168,10 @@ function withoutOutput(message: Message): Message | undefined {
 }
 
 function keepMessage(message: Message, gate: Gate, place: Place): Message {
-  const kept = applyRules(message, messageRules, gate, place);
-  return { ...kept, role: kept.role ?? "other", parts: kept.parts ?? [] };
+  const kept: Partial<Message> = applyRules(message, messageRules, gate, place);
+  const { role, parts } = kept;
+  if (role !== undefined && parts !== undefined) return kept as Message;
+  return { ...kept, role: role ?? "other", parts: parts ?? [] };
 }
 
 const choiceRules: Rules<Choice> = {
@@ -175,7 +182,7 @@ const choiceRules: Rules<Choice> = {
 };
 
 export function keepChoices(choices: Choice[], gate: Gate, place: Place): Choice[] {
-  return choices.map((choice) => applyRules(choice, choiceRules, gate, place));
+  return keepEach(choices, (choice) => applyRules(choice, choiceRules, gate, place));
 }
 
 const toolRules: Rules<ToolDefinition> = {
@@ -188,5 +195,5 @@ const toolRules: Rules<ToolDefinition> = {
 const toolPlace: Place = { where: "request.tools", side: "input", credentials: true };
 
 export const keepTools: Rule<ToolDefinition[]> = at(toolPlace, (tools, gate, place) =>
-  gate.allows("input") ? tools.map((tool) => applyRules(tool, toolRules, gate, place)) : undefined,
+  gate.allows("input") ? keepEach(tools, (tool) => applyRules(tool, toolRules, gate, place)) : undefined,
 );

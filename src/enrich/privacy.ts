@@ -29,7 +29,17 @@ import type { BrokenSides, Gate, Place, PrivacyPolicy } from "./gate.ts";
 import { keepChoices, keepMessages, keepParts, keepTools, moveIndex } from "./privacy-messages.ts";
 import { maskPersonalData } from "./redact.ts";
 import { scrubRecordUrl } from "./record-url.ts";
-import { applyRules, at, keep, keepBoolean, keepIdentifier, keepNumber, keepNumbersByName, nested } from "./rules.ts";
+import {
+  applyRules,
+  at,
+  keep,
+  keepBoolean,
+  keepEach,
+  keepIdentifier,
+  keepNumber,
+  keepNumbersByName,
+  nested,
+} from "./rules.ts";
 import type { Rule, Rules } from "./rules.ts";
 import { cutText, isErrorName } from "./text.ts";
 
@@ -67,10 +77,11 @@ const requestRules: Rules<CallRequest> = {
   bytes: keepNumber,
 };
 
+const parametersPlace: Place = { where: "request.parameters", side: "input", credentials: true };
+
 /** Each parameter is a field of its own: a schema of a megabyte must not push out the temperature behind it. */
 function keepParameters(parameters: CallRequest["parameters"], gate: Gate): CallRequest["parameters"] {
   if (!gate.allows("input")) return keepParameterFacts(parameters);
-  const place: Place = { where: "request.parameters", side: "input", credentials: true };
   const kept: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(parameters)) {
     if (typeof value === "boolean" || (typeof value === "number" && !gate.policy.redactPii)) {
@@ -78,7 +89,7 @@ function keepParameters(parameters: CallRequest["parameters"], gate: Gate): Call
       continue;
     }
     // As an object of one field, so that the name counts too where it names a credential.
-    const entry = gate.json({ [name]: value }, place, { hasFixedKeys: true }) as Record<string, unknown>;
+    const entry = gate.json({ [name]: value }, parametersPlace, { hasFixedKeys: true }) as Record<string, unknown>;
     for (const key of Object.keys(entry)) if (key !== "__proto__") kept[key] = entry[key];
   }
   return kept;
@@ -102,6 +113,8 @@ const responseRules: Rules<CallResponse> = {
   bytes: keepNumber,
   chunks: keepNumber,
 };
+
+const rawUsagePlace: Place = { where: "usage.raw", side: "either", credentials: true };
 
 const usageRules: Rules<Usage> = {
   source: keep,
@@ -129,10 +142,7 @@ const usageRules: Rules<Usage> = {
   pages: keepNumber,
   characters: keepNumber,
   serverToolUses: keepNumbersByName<number>(keepNumber),
-  raw: (raw, gate) => {
-    const place: Place = { where: "usage.raw", side: "either", credentials: true };
-    return gate.allows("either") ? gate.json(raw, place) : keepUsageFacts(raw);
-  },
+  raw: (raw, gate) => (gate.allows("either") ? gate.json(raw, rawUsagePlace) : keepUsageFacts(raw)),
 };
 
 const costRules: Rules<Cost> = {
@@ -185,7 +195,7 @@ const traceRules: Rules<Trace> = {
   newUserMessages: keepNumber,
 };
 
-/** Last in its record: it says what the rules before it did. */
+/** Looked at last: it says what the other rules did. */
 const captureRules: Rules<Capture> = {
   via: keep,
   content: judgeContent,
@@ -193,8 +203,8 @@ const captureRules: Rules<Capture> = {
   responseTruncated: (truncated, gate) => truncated || gate.report.cut.output,
   sampleRate: keepNumber,
   notes: (notes, gate) =>
-    notes.length === 0 && gate.report.notes.size === 0
-      ? []
+    gate.report.notes.size === 0
+      ? keepEach(notes, (note) => (isNote(note) ? note : undefined))
       : [...new Set([...notes.filter(isNote), ...gate.report.notes])],
 };
 
@@ -226,9 +236,20 @@ const callRules: Rules<LlmCall> = {
   timing: nested(timingRules),
   error: keepError,
   context: keep,
-  trace: nested(traceRules),
-  capture: nested(captureRules),
+  trace: keepTrace,
+  capture: keep,
 };
+
+/** A copy: the calls that go on from this one look at the trace later. */
+function keepTrace(trace: Trace, gate: Gate, place: Place): Trace {
+  return { ...applyRules(trace, traceRules, gate, place) };
+}
+
+/** All but `capture`, and then that. */
+function applyRecordRules<T extends TapRecord>(record: T, rules: Rules<T>, gate: Gate): T {
+  const kept = applyRules(record, rules, gate, recordPlace);
+  return { ...kept, capture: applyRules(record.capture, captureRules, gate, recordPlace) };
+}
 
 /** What went into a function and what came out of it. */
 interface SpanSides {
@@ -250,8 +271,8 @@ function createSpanRules(keepName: Rule<string>, sides: SpanSides): Rules<Span> 
     output: at({ where: "span.output", side: sides.output }, keepSnapshot),
     tool: nested<NonNullable<Span["tool"]>>({ callId: keepIdentifier, name: keepName }),
     context: keep,
-    trace: nested(traceRules),
-    capture: nested(captureRules),
+    trace: keepTrace,
+    capture: keep,
   };
 }
 
@@ -286,9 +307,10 @@ function keepSnapshot(value: unknown, gate: Gate, place: Place): unknown {
  */
 export function applyPrivacy(record: LlmCall, policy: PrivacyPolicy): LlmCall {
   const gate = createGate(tighten(record, policy), findBrokenSides(record), listInput(record, policy));
-  const kept = applyRules(record, callRules, gate, recordPlace);
+  const kept: LlmCall = applyRecordRules(record, callRules, gate);
   moveNewMessages(record, kept, gate);
-  return kept.provider === undefined ? { ...kept, provider: "unknown" } : kept;
+  if ((kept.provider as string | undefined) === undefined) kept.provider = "unknown";
+  return kept;
 }
 
 function tighten({ capture, streaming }: LlmCall, policy: PrivacyPolicy): PrivacyPolicy {
@@ -326,7 +348,7 @@ export function applySpanPrivacy(span: Span, policy: PrivacyPolicy): Span {
     output: isBroken,
     either: isBroken,
   });
-  return applyRules(span, findSpanRules(span), gate, recordPlace);
+  return applyRecordRules(span, findSpanRules(span), gate);
 }
 
 const metadataPolicy: PrivacyPolicy = {

@@ -6,34 +6,63 @@ export type Rule<Value> = (value: Value, gate: Gate, place: Place) => Value | un
 
 export type Rules<T> = { readonly [Key in keyof Required<T>]: Rule<Required<T>[Key]> };
 
-interface FieldRule {
-  readonly field: string;
-  readonly rule: Rule<unknown>;
-}
+type Table = ReadonlyMap<string, Rule<unknown>>;
 
-/** Tables as lists: what an app may have added to the prototype of all objects is not in them. */
-const lists = new WeakMap<object, readonly FieldRule[]>();
+/** Tables as maps: what an app may have added to the prototype of all objects is not in them. */
+const tables = new WeakMap<object, Table>();
 
-function listRules(rules: object): readonly FieldRule[] {
-  let list = lists.get(rules);
-  if (list === undefined) {
-    list = Object.entries(rules).map(([field, rule]) => ({ field, rule: rule as Rule<unknown> }));
-    lists.set(rules, list);
+function tableOf(rules: object): Table {
+  let table = tables.get(rules);
+  if (table === undefined) {
+    table = new Map(Object.entries(rules) as [string, Rule<unknown>][]);
+    tables.set(rules, table);
   }
-  return list;
+  return table;
 }
 
-/** A new object of what the rules let pass. Fields are looked at in the order of the table. */
+/**
+ * What the rules let pass: the object itself where that is all of it, else a new one. Fields are looked at in the order in
+ * which they stand.
+ */
 export function applyRules<T extends object>(source: T, rules: Rules<T>, gate: Gate, place: Place): T {
+  const table = tableOf(rules);
   const from = source as Record<string, unknown>;
-  const result: Record<string, unknown> = {};
-  for (const { field, rule } of listRules(rules)) {
+  let result: Record<string, unknown> | undefined;
+  for (const field in from) {
     const value = from[field];
-    if (value === undefined || value === null) continue;
-    const kept = rule(value, gate, place);
+    const rule = value === undefined || value === null ? undefined : table.get(field);
+    const kept = rule?.(value, gate, place);
+    if (result === undefined) {
+      if (kept === value && kept !== undefined) continue;
+      result = copyBefore(from, field);
+    }
     if (kept !== undefined) result[field] = kept;
   }
-  return result as T;
+  return (result ?? source) as T;
+}
+
+function copyBefore(source: Record<string, unknown>, end: string): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const field in source) {
+    if (field === end) break;
+    copy[field] = source[field];
+  }
+  return copy;
+}
+
+/** The same for a list. `undefined` leaves an item out. */
+export function keepEach<Item>(items: Item[], keepItem: (item: Item) => Item | undefined): Item[] {
+  let result: Item[] | undefined;
+  for (let index = 0; index < items.length; index += 1) {
+    const item = items[index] as Item;
+    const kept = keepItem(item);
+    if (result === undefined) {
+      if (kept === item) continue;
+      result = items.slice(0, index);
+    }
+    if (kept !== undefined) result.push(kept);
+  }
+  return result ?? items;
 }
 
 /** For values of our own making: enumerations, ids, what the app set on purpose. */
@@ -71,6 +100,8 @@ export function at<Value>(place: Place, rule: Rule<Value>): Rule<Value> {
   return (value, gate) => rule(value, gate, place);
 }
 
+const ENTRY_NAME = /^[A-Za-z][\w.-]{0,63}$/;
+
 /** Entries whose keys come from the wire: numbers under names. */
 export function keepNumbersByName<Value>(rule: (value: Value, gate: Gate, place: Place) => Value | undefined) {
   return (entries: Record<string, Value>, gate: Gate, place: Place): Record<string, Value> | undefined => {
@@ -78,8 +109,7 @@ export function keepNumbersByName<Value>(rule: (value: Value, gate: Gate, place:
     let any = false;
     for (const name in entries) {
       const value = entries[name] as Value;
-      if (!Object.hasOwn(entries, name)) continue;
-      if (!/^[A-Za-z][\w.-]{0,63}$/.test(name)) continue;
+      if (!Object.hasOwn(entries, name) || !ENTRY_NAME.test(name)) continue;
       const entry = rule(value, gate, place);
       if (entry === undefined) continue;
       kept[name] = entry;

@@ -6,10 +6,10 @@ import { cutWithMarker } from "./text.ts";
 export interface JsonRules {
   /** What stays of a text. `field` is the key it stands under, that of its array if it stands in one. */
   text(text: string, field: string | undefined): string;
-  /** What stays of a key. `undefined`: not even its value. Default: keys stay. */
-  key?: (key: string, depth: number) => string | undefined;
-  /** What stays of a number. Default: numbers stay. */
-  number?: (value: number) => unknown;
+  /** What stays of a key. `undefined`: not even its value. Without it keys stay. */
+  key: ((key: string, depth: number) => string | undefined) | undefined;
+  /** What stays of a number. Without it numbers stay. */
+  number: ((value: number) => unknown) | undefined;
   /** Mask fields that are named like credentials (`authorization`, `headers`, `client_secret`, …). */
   maskSecretFields: boolean;
   /** Characters that the whole value may take. */
@@ -25,96 +25,107 @@ const MAX_DEPTH = 64;
 /** Under these, keys are names that a JSON schema declares, not fields that hold a value. */
 const schemaDeclarations: ReadonlySet<string> = new Set(["properties", "$defs", "definitions", "patternProperties"]);
 
+interface Walk {
+  rules: JsonRules;
+  /** Characters that there is still room for. */
+  remaining: number;
+  ancestors: object[];
+}
+
 /** @returns the value, or a copy where something had to change */
 export function transformJson(value: unknown, rules: JsonRules): unknown {
-  let remaining = rules.limit;
-  const ancestors: object[] = [];
+  return walk({ rules, remaining: rules.limit, ancestors: [] }, value, undefined, false);
+}
 
-  return walk(value, undefined, false);
-
-  function walk(item: unknown, field: string | undefined, secret: boolean): unknown {
-    if (typeof item === "string") return walkText(item, field, secret);
-    remaining -= 4;
-    if (typeof item === "number") return rules.number === undefined ? item : rules.number(item);
-    if (typeof item === "bigint") return String(item);
-    if (typeof item === "function" || typeof item === "symbol") return undefined;
-    if (typeof item !== "object" || item === null) return item;
-    const plain = rules.snapshot ? toPlain(item) : item;
-    if (typeof plain !== "object" || plain === null) return walk(plain, field, secret);
-    if (ancestors.length >= MAX_DEPTH) {
-      rules.onCut();
-      return "[too deep]";
-    }
-    if (rules.snapshot && ancestors.includes(item)) return "[circular]";
-    ancestors.push(item);
-    const result = Array.isArray(plain) ? walkArray(plain, field, secret) : walkObject(plain, field, secret);
-    ancestors.pop();
-    return result;
-  }
-
-  function walkText(text: string, field: string | undefined, secret: boolean): string {
-    const kept = secret ? "REDACTED" : rules.text(text, field);
-    const room = Math.max(0, remaining);
-    remaining -= kept.length + 2;
-    if (kept.length <= room) return kept;
+/** @param secret - everything in it is a credential */
+function walk(state: Walk, item: unknown, field: string | undefined, secret: boolean): unknown {
+  const { rules, ancestors } = state;
+  if (typeof item === "string") return walkText(state, item, field, secret);
+  state.remaining -= 4;
+  if (typeof item === "number") return rules.number === undefined ? item : rules.number(item);
+  if (typeof item === "bigint") return String(item);
+  if (typeof item === "function" || typeof item === "symbol") return undefined;
+  if (typeof item !== "object" || item === null) return item;
+  const plain = rules.snapshot ? toPlain(item) : item;
+  if (typeof plain !== "object" || plain === null) return walk(state, plain, field, secret);
+  if (ancestors.length >= MAX_DEPTH) {
     rules.onCut();
-    return cutWithMarker(kept, room);
+    return "[too deep]";
   }
+  if (rules.snapshot && ancestors.includes(item)) return "[circular]";
+  ancestors.push(item);
+  const result = Array.isArray(plain)
+    ? walkArray(state, plain, field, secret)
+    : walkObject(state, plain, field, secret);
+  ancestors.pop();
+  return result;
+}
 
-  function walkArray(items: readonly unknown[], field: string | undefined, secret: boolean): readonly unknown[] {
-    let copy: unknown[] | undefined = rules.snapshot ? [] : undefined;
-    for (let index = 0; index < items.length; index++) {
-      if (remaining <= 0) {
-        rules.onCut();
-        return [...(copy ?? items.slice(0, index)), `… [cut, ${items.length - index} items]`];
-      }
-      const item = items[index];
-      const kept = walk(item, field, secret) ?? null;
-      if (copy === undefined && kept !== item) copy = items.slice(0, index);
-      copy?.push(kept);
+function walkText(state: Walk, text: string, field: string | undefined, secret: boolean): string {
+  const { rules } = state;
+  const kept = secret ? "REDACTED" : rules.text(text, field);
+  const room = Math.max(0, state.remaining);
+  state.remaining -= kept.length + 2;
+  if (kept.length <= room) return kept;
+  rules.onCut();
+  return cutWithMarker(kept, room);
+}
+
+function walkArray(
+  state: Walk,
+  items: readonly unknown[],
+  field: string | undefined,
+  secret: boolean,
+): readonly unknown[] {
+  const { rules } = state;
+  let copy: unknown[] | undefined = rules.snapshot ? [] : undefined;
+  for (let index = 0; index < items.length; index++) {
+    if (state.remaining <= 0) {
+      rules.onCut();
+      return [...(copy ?? items.slice(0, index)), `… [cut, ${items.length - index} items]`];
     }
-    return copy ?? items;
+    const item = items[index];
+    const kept = walk(state, item, field, secret) ?? null;
+    if (copy === undefined && kept !== item) copy = items.slice(0, index);
+    copy?.push(kept);
   }
+  return copy ?? items;
+}
 
-  function walkObject(source: object, field: string | undefined, secret: boolean): object {
-    const keys = Object.keys(source);
-    const declares = field !== undefined && schemaDeclarations.has(field);
-    let copy: Record<string, unknown> | undefined = rules.snapshot ? {} : undefined;
-    for (let index = 0; index < keys.length; index++) {
-      const key = keys[index] as string;
-      if (remaining <= 0) {
-        rules.onCut();
-        copy ??= copyKeys(source, keys, index);
-        copy["…"] = `[cut, ${keys.length - index} fields]`;
-        return copy;
-      }
-      remaining -= key.length + 3;
-      const item = readField(source, key);
-      const keptKey = rules.key === undefined ? key : rules.key(key, ancestors.length);
-      const kept = keptKey === undefined ? undefined : walkField(key, item, { secret, declares });
-      if (copy === undefined && (kept !== item || keptKey !== key || key === "__proto__")) {
-        copy = copyKeys(source, keys, index);
-      }
-      if (copy !== undefined && kept !== undefined && keptKey !== undefined && keptKey !== "__proto__")
-        copy[keptKey] = kept;
+function walkObject(state: Walk, source: object, field: string | undefined, secret: boolean): object {
+  const { rules } = state;
+  const keys = Object.keys(source);
+  const declares = field !== undefined && schemaDeclarations.has(field);
+  let copy: Record<string, unknown> | undefined = rules.snapshot ? {} : undefined;
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index] as string;
+    if (state.remaining <= 0) {
+      rules.onCut();
+      copy ??= copyKeys(source, keys, index);
+      copy["…"] = `[cut, ${keys.length - index} fields]`;
+      return copy;
     }
-    return copy ?? source;
+    state.remaining -= key.length + 3;
+    const item = readField(source, key);
+    const keptKey = rules.key === undefined ? key : rules.key(key, state.ancestors.length);
+    const kind = rules.maskSecretFields && !secret && keptKey !== undefined ? classifySecretName(key) : undefined;
+    let kept: unknown;
+    if (kind !== undefined) kept = walkSecret(state, kind, item, key, declares);
+    else if (keptKey !== undefined) kept = walk(state, item, key, secret);
+    if (copy === undefined && (kept !== item || keptKey !== key || key === "__proto__")) {
+      copy = copyKeys(source, keys, index);
+    }
+    if (copy !== undefined && kept !== undefined && keptKey !== undefined && keptKey !== "__proto__") {
+      copy[keptKey] = kept;
+    }
   }
+  return copy ?? source;
+}
 
-  function walkField(
-    key: string,
-    item: unknown,
-    { secret, declares }: { secret: boolean; declares: boolean },
-  ): unknown {
-    const kind = rules.maskSecretFields && !secret ? classifySecretName(key) : undefined;
-    return kind === undefined ? walk(item, key, secret) : walkSecret(kind, item, key, declares);
-  }
-
-  function walkSecret(kind: SecretKind, item: unknown, key: string, declares: boolean): unknown {
-    if (typeof item === "string") return walk(item, key, true);
-    if (declares || typeof item !== "object" || item === null) return walk(item, key, false);
-    return kind === "value" ? "REDACTED" : walk(item, key, true);
-  }
+function walkSecret(state: Walk, kind: SecretKind, item: unknown, key: string, declares: boolean): unknown {
+  if (typeof item === "string") return walk(state, item, key, true);
+  if (declares || typeof item !== "object" || item === null) return walk(state, item, key, false);
+  return kind === "value" ? "REDACTED" : walk(state, item, key, true);
 }
 
 function copyKeys(source: object, keys: readonly string[], end: number): Record<string, unknown> {
