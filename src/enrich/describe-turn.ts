@@ -6,34 +6,43 @@ import { isUniqueId } from "./unique-id.ts";
 export interface TurnText {
   /** Empty: nothing that comes back unchanged. */
   text: string;
-  toolCalls: ToolCallPrint[];
+  toolCalls: readonly ToolCallPrint[];
   turnKey: string | undefined;
   /** Tool calls whose ids nobody else has. */
-  uniqueCalls: string[];
+  uniqueCalls: readonly string[];
 }
+
+/** Most turns call no tool: they share this. */
+const NONE: readonly never[] = Object.freeze([]);
 
 export function describeTurn(parts: readonly Part[], itemIds: readonly string[], hash: Hash): TurnText {
   let said = "";
   let ran = "";
-  const toolCalls: ToolCallPart[] = [];
+  let calls = "";
+  let unique = "";
+  let toolCalls: ToolCallPrint[] | undefined;
+  let uniqueCalls: string[] | undefined;
   for (const part of parts) {
     if (part.type === "text" || part.type === "refusal") said += part.content;
-    else if (part.type === "tool_call") toolCalls.push(part);
     else if (part.type === "server_tool_call") ran += ` ran ${part.id ?? ""} ${part.name}`;
+    else if (part.type === "tool_call") {
+      const { id, name } = part;
+      (toolCalls ??= []).push(printCall(part));
+      // An id that nobody else has stands for the arguments, which the app may have completed.
+      if (id !== undefined && isUniqueId(id, name)) {
+        const call = ` ${id} ${name}`;
+        (uniqueCalls ??= []).push(call);
+        unique += call;
+        calls += ` call${call}`;
+      } else calls += ` call ${id ?? ""} ${name} ${describeArguments(part.arguments)}`;
+    }
   }
-  let text = said.trim();
-  const uniqueCalls: string[] = [];
-  for (const { id, name, arguments: given } of toolCalls) {
-    const isUnique = id !== undefined && isUniqueId(id, name);
-    // An id that nobody else has stands for the arguments, which the app may have completed.
-    text += isUnique ? ` call ${id} ${name}` : ` call ${id ?? ""} ${name} ${describeArguments(given)}`;
-    if (isUnique) uniqueCalls.push(` ${id} ${name}`);
-  }
+  let text = said.trim() + calls;
   for (const id of itemIds) text += ` item ${id}`;
   // Many SDKs leave out what the provider's own tools did; where there is nothing else, it was sent back.
   if (text === "") text = ran;
-  const turnKey = uniqueCalls.length === 0 ? undefined : hash(`calls${uniqueCalls.join("")}`);
-  return { text, toolCalls: toolCalls.map(printCall), turnKey, uniqueCalls };
+  const turnKey = unique === "" ? undefined : hash(`calls${unique}`);
+  return { text, toolCalls: toolCalls ?? NONE, turnKey, uniqueCalls: uniqueCalls ?? NONE };
 }
 
 function printCall({ id, name }: ToolCallPart): ToolCallPrint {

@@ -1,6 +1,6 @@
 /** Finds the answer that a call goes on from: by what the provider stores, by calls of tools, or by its history. */
 import type { LlmCall } from "../types.ts";
-import type { AnswerPrint, ConversationPrint, TurnPrint } from "./fingerprint.ts";
+import type { ConversationPrint, TurnPrint } from "./fingerprint.ts";
 import { readStoredLinks } from "./link-stored.ts";
 import { type Evidence, pickTurn, type Seeker, type Turn, type TurnStore } from "./link-turns.ts";
 
@@ -52,7 +52,7 @@ export function createTurnFinder(turns: TurnStore): TurnFinder {
     const named = pickByKey(keyOf("item", turn.itemIds.at(-1)), seeker, "unique", wanted);
     const called = named ?? pickByKey(keyOf("turn", turn.turnKey), seeker, "unique", wanted);
     const byHistory = (): ReturnType<typeof pickByKey> => {
-      const key = keyOf("history", turn.historyKey);
+      const key = turn.historyKey;
       // With ids in it that nobody else has, nobody else has said the same.
       if (print.turns.slice(0, index + 1).some(hasUniqueId)) return pickByKey(key, seeker, "unique", wanted);
       return pickByKey(
@@ -69,8 +69,8 @@ export function createTurnFinder(turns: TurnStore): TurnFinder {
 
   /** An SDK has joined turns, or taken them apart: the newest call in one tells where the conversation stood. */
   function pickCall(callKeys: readonly string[], seeker: Seeker): Turn | "ambiguous" | undefined {
-    for (const key of callKeys.toReversed()) {
-      const picked = pickByKey(keyOf("call", key), seeker, "unique");
+    for (let index = callKeys.length - 1; index >= 0; index -= 1) {
+      const picked = pickByKey(keyOf("call", callKeys[index]), seeker, "unique");
       if (picked !== undefined) return picked;
     }
     return undefined;
@@ -99,6 +99,7 @@ export function createTurnFinder(turns: TurnStore): TurnFinder {
 
   function findStored(call: LlmCall, seeker: Seeker, wanted: string[]): Predecessor | "ambiguous" | undefined {
     const { previousId, conversationId } = readStoredLinks(call);
+    if (previousId === undefined && conversationId === undefined) return undefined;
     const predecessor = (turn: Turn): Predecessor => ({
       turn,
       kind: "response_id",
@@ -133,8 +134,10 @@ export function createTurnFinder(turns: TurnStore): TurnFinder {
   return { findPredecessor };
 }
 
-/** Ids that the provider issued are known to it only. */
-export function keyOf(kind: string, id: string | undefined, call?: LlmCall): string | undefined {
+type KeyKind = "response" | "conversation" | "item" | "turn" | "call";
+
+/** Ids that the provider issued are known to it only. The key of a history is its hash, and looks like none of these. */
+export function keyOf(kind: KeyKind, id: string | undefined, call?: LlmCall): string | undefined {
   if (id === undefined) return undefined;
   return call === undefined ? `${kind} ${id}` : `${kind} ${call.request.host} ${id}`;
 }
@@ -149,8 +152,8 @@ function isBeforePrefill({ turns, endsWithTurn }: ConversationPrint, index: numb
   return endsWithTurn && index === turns.length - 2;
 }
 
-export function hasUniqueId({ turnKey, itemIds }: AnswerPrint & Partial<Pick<TurnPrint, "itemIds">>): boolean {
-  return turnKey !== undefined || (itemIds !== undefined && itemIds.length > 0);
+export function hasUniqueId({ turnKey, itemIds }: Pick<TurnPrint, "turnKey" | "itemIds">): boolean {
+  return turnKey !== undefined || itemIds.length > 0;
 }
 
 function isRepeated({ continuations }: Turn, skipped: number, { added }: { added?: string | undefined }): boolean {

@@ -6,18 +6,22 @@ import type { LlmCall } from "../types.ts";
 import type { Hash } from "./fingerprint.ts";
 import { type Identity, isInConflict } from "./link-identity.ts";
 
-/** What tells attempts of one call from calls of their own. */
+/** What tells attempts of one call from calls of their own, besides who asks. */
 export interface RetryHints {
   /** Lower-case names; those of the allow-list. */
   headers: Readonly<Record<string, string>>;
   /** Of `performance.now()`. */
   startTime: number;
   endTime: number;
-  identity: Identity;
-  /** The trace that the app or OpenTelemetry gave. */
-  givenTraceId?: string | undefined;
   /** The body as it was sent; asked for only when it matters. `undefined`: not known. */
   readBody: () => string | undefined;
+}
+
+/** Who asks. */
+export interface RetryCaller {
+  identity: Identity;
+  /** The trace that the app or OpenTelemetry gave. */
+  traceId: string | undefined;
 }
 
 /** An attempt after which another one may come. */
@@ -31,8 +35,7 @@ export interface Attempt<Memo> {
   retryAfterMs: number;
   /** The app gave up: only an SDK's own count says that the next one is a retry. */
   isAborted: boolean;
-  identity: Identity;
-  givenTraceId: string | undefined;
+  caller: RetryCaller;
   key: string | undefined;
   bodyHash: string | undefined;
   isRetried: boolean;
@@ -42,9 +45,9 @@ export interface Attempt<Memo> {
 
 export interface RetryTracker<Memo> {
   /** Sets `attempt`, `logicalCallId` and `retryOf`. @returns the attempt before, if it is known */
-  link(call: LlmCall, hints: RetryHints): Attempt<Memo> | undefined;
+  link(call: LlmCall, hints: RetryHints, caller: RetryCaller): Attempt<Memo> | undefined;
   /** Remembers a call that may be tried again. */
-  note(call: LlmCall, hints: RetryHints, memo: Memo): void;
+  note(call: LlmCall, hints: RetryHints, caller: RetryCaller, memo: Memo): void;
 }
 
 const MAX_ATTEMPTS = 1_000;
@@ -61,9 +64,9 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
   const attempts = new Map<string, Attempt<Memo>[]>();
   const order: { place: string; attempt: Attempt<Memo> }[] = [];
 
-  function link(call: LlmCall, hints: RetryHints): Attempt<Memo> | undefined {
+  function link(call: LlmCall, hints: RetryHints, caller: RetryCaller): Attempt<Memo> | undefined {
     const counted = readCount(hints.headers);
-    const earlier = find(call, hints, counted);
+    const earlier = attempts.size === 0 ? undefined : find(call, hints, caller, counted);
     if (earlier === undefined) {
       call.request.attempt = counted ?? 1;
       // Of a later attempt the first one was not seen.
@@ -77,15 +80,19 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
     return earlier;
   }
 
-  function find(call: LlmCall, hints: RetryHints, counted: number | undefined): Attempt<Memo> | undefined {
-    if (attempts.size === 0) return undefined;
+  function find(
+    call: LlmCall,
+    hints: RetryHints,
+    caller: RetryCaller,
+    counted: number | undefined,
+  ): Attempt<Memo> | undefined {
     const key = readKey(hints.headers);
     const fitting = (attempts.get(placeOf(call)) ?? []).filter(
       (attempt) =>
         !attempt.isRetried &&
         attempt.endTime <= hints.startTime &&
-        !isInConflict(attempt.identity, hints.identity) &&
-        isSameTrace(attempt, hints) &&
+        !isInConflict(attempt.caller.identity, caller.identity) &&
+        isSameTrace(attempt.caller, caller) &&
         isInTime(attempt, hints.startTime),
     );
     if (fitting.length === 0) return undefined;
@@ -111,7 +118,7 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
     return body === undefined ? undefined : hash(sampleOf(body));
   }
 
-  function note(call: LlmCall, hints: RetryHints, memo: Memo): void {
+  function note(call: LlmCall, hints: RetryHints, caller: RetryCaller, memo: Memo): void {
     const isAborted = call.outcome === "cancelled";
     if (!isAborted && !invitesRetry(call)) return;
     const key = readKey(hints.headers);
@@ -123,8 +130,7 @@ export function createRetryTracker<Memo>(hash: Hash): RetryTracker<Memo> {
       endTime: hints.endTime,
       retryAfterMs: call.error?.retryAfterMs ?? 0,
       isAborted,
-      identity: hints.identity,
-      givenTraceId: hints.givenTraceId,
+      caller,
       key,
       bodyHash: hashBody(hints),
       isRetried: false,
@@ -171,11 +177,8 @@ function placeOf({ request }: LlmCall): string {
 }
 
 /** Two traces that the app keeps apart are two calls. */
-function isSameTrace(
-  { givenTraceId }: Pick<RetryHints, "givenTraceId">,
-  { givenTraceId: other }: Pick<RetryHints, "givenTraceId">,
-): boolean {
-  return givenTraceId === undefined || other === undefined || givenTraceId === other;
+function isSameTrace({ traceId }: RetryCaller, { traceId: other }: RetryCaller): boolean {
+  return traceId === undefined || other === undefined || traceId === other;
 }
 
 function isInTime({ endTime, retryAfterMs }: Attempt<unknown>, startTime: number): boolean {
@@ -195,7 +198,8 @@ function invitesRetry({ outcome, error, response }: LlmCall): boolean {
 export function readCount(headers: RetryHints["headers"]): number | undefined {
   const retries = headers["x-stainless-retry-count"];
   if (retries !== undefined && /^\d{1,4}$/.test(retries)) return Number(retries) + 1;
-  const attempt = /^attempt=(\d{1,4})\b/.exec(headers["amz-sdk-request"] ?? "")?.[1];
+  const request = headers["amz-sdk-request"];
+  const attempt = request === undefined ? undefined : /^attempt=(\d{1,4})\b/.exec(request)?.[1];
   return attempt === undefined ? undefined : Number(attempt);
 }
 

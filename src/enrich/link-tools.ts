@@ -2,7 +2,7 @@
 import type { LlmCall, Message, Part, ToolCallPart } from "../types.ts";
 import type { ConversationPrint, ToolResultPrint } from "./fingerprint.ts";
 import { isStored } from "./link-stored.ts";
-import type { OpenToolCall, Turn, TurnPrivacy } from "./link-turns.ts";
+import { NONE, type OpenToolCall, type Turn, type TurnPrivacy } from "./link-turns.ts";
 
 /** One run of a tool. Content is complete: the privacy gate comes next. */
 export interface ToolRun {
@@ -42,7 +42,7 @@ export interface ToolMatcher {
     print: ConversationPrint,
     predecessor: { turn: Turn; skipped: number },
     startTime: number,
-  ): ToolRun[];
+  ): readonly ToolRun[];
 }
 
 const MAX_NOTICES = 1_000;
@@ -68,7 +68,7 @@ export function createToolMatcher(): ToolMatcher {
     },
 
     match(call, print, { turn, skipped }, startTime) {
-      if (print.results.length === 0) return [];
+      if (print.results.length === 0) return NONE;
       const runs: ToolRun[] = [];
       const sentBack = findParts(call.request.messages, "tool_call");
       const results = findParts(call.request.messages?.slice(call.trace.newMessagesFrom), "tool_call_response");

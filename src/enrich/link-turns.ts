@@ -11,7 +11,7 @@ export interface OpenToolCall {
   arguments?: unknown;
 }
 
-/** One answered call, without its texts. */
+/** One answered call, without its texts. Thousands are kept: what a turn has none of it shares with the others. */
 export interface Turn {
   trace: Trace;
   /** The trace was given by the app. */
@@ -23,19 +23,33 @@ export interface Turn {
   answerTime: number;
   /** The same in epoch ms. */
   answeredAt: number;
-  toolCalls: OpenToolCall[];
+  toolCalls: readonly OpenToolCall[];
   /** Of everything up to and with the answer. */
-  historyKey?: string | undefined;
+  historyKey: string | undefined;
   /** Content of this call was off. */
   privacy: TurnPrivacy;
   /** How later calls have gone on from it: fingerprints of what they added. Empty: it is open. */
-  continuations: string[];
+  continuations: readonly string[];
 }
 
+/** For lists that mostly are empty. */
+export const NONE: readonly never[] = Object.freeze([]);
+
 export interface TurnPrivacy {
-  privacyMode: boolean;
-  excludeInput: boolean;
-  excludeOutput: boolean;
+  readonly privacyMode: boolean;
+  readonly excludeInput: boolean;
+  readonly excludeOutput: boolean;
+}
+
+/** All there are. */
+const PRIVACIES: readonly TurnPrivacy[] = Array.from({ length: 8 }, (_, bits) =>
+  Object.freeze({ privacyMode: (bits & 4) !== 0, excludeInput: (bits & 2) !== 0, excludeOutput: (bits & 1) !== 0 }),
+);
+
+/** One of eight objects, so that each turn need not have its own. */
+export function shareTurnPrivacy({ privacyMode, excludeInput, excludeOutput }: TurnPrivacy): TurnPrivacy {
+  const bits = (privacyMode ? 4 : 0) + (excludeInput ? 2 : 0) + (excludeOutput ? 1 : 0);
+  return PRIVACIES[bits] as TurnPrivacy;
 }
 
 /** Who looks for the turn that it goes on from. */
@@ -45,7 +59,7 @@ export interface Seeker {
   traceId: string | undefined;
   startTime: number;
   /** Of what it adds to the turn. */
-  added?: string | undefined;
+  added: string | undefined;
 }
 
 /**
@@ -77,13 +91,14 @@ export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOpt
   const { maxTurns = 5_000, maxAgeMs = 3_600_000 } = options;
   /** Mostly there is one, and no array for it. */
   const byKey = new Map<string, Entry | Entry[]>();
-  /** In the order in which they came; what is before `first` is gone. */
-  let order: ({ turn: Entry; keys: readonly string[] } | undefined)[] = [];
+  /** In the order in which they came, each with its keys; what is before `first` is gone. */
+  let order: (Entry | undefined)[] = [];
+  let keysInOrder: (readonly string[])[] = [];
   let first = 0;
 
   function find(key: string): readonly Entry[] {
     const found = byKey.get(key);
-    return found === undefined ? [] : Array.isArray(found) ? found : [found];
+    return found === undefined ? NONE : Array.isArray(found) ? found : [found];
   }
 
   /** In place: an app that asks the same again and again has many under one key. */
@@ -109,22 +124,25 @@ export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOpt
 
   function evict(now: number): void {
     for (let oldest = order[first]; oldest !== undefined; oldest = order[first]) {
-      if (order.length - first <= maxTurns && oldest.turn.answerTime > now - maxAgeMs) break;
-      for (const key of oldest.keys) removeOldest(oldest.turn, key);
+      if (order.length - first <= maxTurns && oldest.answerTime > now - maxAgeMs) break;
+      for (const key of keysInOrder[first] ?? NONE) removeOldest(oldest, key);
       order[first] = undefined;
+      keysInOrder[first] = NONE;
       first += 1;
     }
     if (first < maxTurns) return;
     order = order.slice(first);
+    keysInOrder = keysInOrder.slice(first);
     first = 0;
   }
 
   return {
     add(turn, keys) {
       if (keys.length === 0) return;
-      // No key twice: it is removed as often as it was put in.
-      const own = keys.length === 1 ? keys : [...new Set(keys)].slice(0, MAX_KEYS);
-      order.push({ turn, keys: own });
+      // A copy has no room for more: what was pushed to has room for a dozen.
+      const own = hasRepeated(keys) ? [...new Set(keys)].slice(0, MAX_KEYS) : keys.slice(0, MAX_KEYS);
+      order.push(turn);
+      keysInOrder.push(own);
       for (const key of own) put(turn, key);
       evict(turn.answerTime);
     },
@@ -133,6 +151,14 @@ export function createTurnStore<Entry extends Turn = Turn>(options: TurnStoreOpt
       return order.length - first;
     },
   };
+}
+
+/** No key twice in a turn: it would be removed as often as it was put in. */
+function hasRepeated(keys: readonly string[]): boolean {
+  for (let index = 1; index < keys.length && index < MAX_KEYS; index += 1) {
+    if (keys.indexOf(keys[index] as string) !== index) return true;
+  }
+  return false;
 }
 
 /** An SDK may go on as soon as the last event came, before the response has ended. Milliseconds. */
@@ -148,6 +174,7 @@ export function pickTurn<Entry extends Turn>(
   seeker: Seeker,
   evidence: Evidence,
 ): Entry | "ambiguous" | undefined {
+  if (turns.length === 0) return undefined;
   let fitting = turns.filter(
     (turn) => turn.startTime < seeker.startTime && !isInConflict(turn.identity, seeker.identity),
   );

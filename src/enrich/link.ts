@@ -6,14 +6,29 @@
  * Calls come here when they have ended, in whatever order; what counts is when they began and when an answer was there.
  */
 import type { LlmCall, Trace } from "../types.ts";
-import { continueHistory, type ConversationPrint, type Hash, printConversation } from "./fingerprint.ts";
+import {
+  type AnswerPrint,
+  continueHistory,
+  type ConversationPrint,
+  type Hash,
+  printConversation,
+} from "./fingerprint.ts";
 import { createTurnFinder, hasUniqueId, keyOf, keyOfNext, type Predecessor } from "./link-find.ts";
 import { readIdentity } from "./link-identity.ts";
 import { type Attempt, createRetryTracker, readCount, type RetryHints } from "./link-retry.ts";
 import { readOpenedConversation, readStoredLinks } from "./link-stored.ts";
 import { createToolMatcher, type ToolNotice, type ToolRun } from "./link-tools.ts";
 import { findGivenTrace, type GivenTrace, type TraceHints } from "./link-trace.ts";
-import { createTurnStore, pickTurn, type Seeker, type Turn, type TurnPrivacy } from "./link-turns.ts";
+import {
+  createTurnStore,
+  NONE,
+  type OpenToolCall,
+  pickTurn,
+  type Seeker,
+  shareTurnPrivacy,
+  type Turn,
+  type TurnPrivacy,
+} from "./link-turns.ts";
 
 export interface LinkerOptions {
   /** Random lower-case hex digits, from the platform: 32 for a trace, 16 for a span. */
@@ -23,13 +38,13 @@ export interface LinkerOptions {
 }
 
 /** What is known of a call besides its record. */
-export interface LinkHints extends TraceHints, Pick<RetryHints, "headers" | "readBody" | "startTime" | "endTime"> {
+export interface LinkHints extends TraceHints, RetryHints {
   /** When the last byte of the answer came, of `performance.now()`. */
   answerTime: number;
   /** Ids of what was answered, where the provider stores it. */
-  itemIds?: readonly string[];
+  itemIds?: readonly string[] | undefined;
   /** Made where all of the content was still there. Default: of the record. */
-  print?: ConversationPrint;
+  print?: ConversationPrint | undefined;
   privacy: TurnPrivacy;
 }
 
@@ -41,10 +56,12 @@ export interface Linker {
 
 export interface Links {
   /** The tools that were run between an earlier answer and this call. */
-  toolRuns: ToolRun[];
+  toolRuns: readonly ToolRun[];
   /** What the call left for those that go on from it. */
   turn: Turn | undefined;
 }
+
+const UNLINKED: Links = Object.freeze({ toolRuns: NONE, turn: undefined });
 
 /** The trace of a call that was not linked yet: W3C's invalid ids. */
 export const UNLINKED_TRACE: Readonly<Trace> = { traceId: "0".repeat(32), spanId: "0".repeat(16) };
@@ -77,28 +94,29 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   const tools = createToolMatcher();
 
   function link(call: LlmCall, hints: LinkHints): Links {
-    const identity = readIdentity(call);
     const given = findGivenTrace(hints);
-    const retryHints = { ...hints, identity, givenTraceId: given?.traceId };
-    const earlier = retries.link(call, retryHints);
-    const isChat = call.operation === "chat";
-    const print = isChat ? (hints.print ?? printCall(call)) : undefined;
-    const seeker: Seeker = { identity, traceId: given?.traceId, startTime: hints.startTime, added: print?.added };
-    const wanted: string[] = [];
-    const predecessor =
-      print === undefined ? undefined : (earlier?.memo.predecessor ?? findPredecessor(call, print, seeker, wanted));
-    call.trace = makeTrace(isChat, given, earlier, predecessor);
-    const links: Links = { toolRuns: [], turn: undefined };
-    if (print !== undefined) {
-      const isOld = predecessor?.isLast === true || predecessor?.isRepeated === true || earlier !== undefined;
-      noteNew(call, print, isOld);
-      if (predecessor !== undefined) links.toolRuns = tools.match(call, print, predecessor, hints.startTime);
-      if (given === undefined && predecessor === undefined && earlier === undefined)
-        adoptLater(call, wanted, seeker, hints);
-      links.turn = noteAnswer(call, print, { hints, seeker, given, predecessor, isFirst: earlier === undefined });
+    const { startTime } = hints;
+    const seeker: Seeker = { identity: readIdentity(call), traceId: given?.traceId, startTime, added: undefined };
+    const earlier = retries.link(call, hints, seeker);
+    if (call.operation !== "chat") {
+      call.trace = { ...(given ?? earlier?.memo.trace ?? { traceId: randomHex(32) }), spanId: randomHex(16) };
+      retries.note(call, hints, seeker, { trace: call.trace, predecessor: undefined });
+      return UNLINKED;
     }
-    retries.note(call, retryHints, { trace: call.trace, predecessor });
-    return links;
+    const print = hints.print ?? printCall(call);
+    seeker.added = print.added;
+    const wanted: string[] = [];
+    const predecessor = earlier?.memo.predecessor ?? findPredecessor(call, print, seeker, wanted);
+    call.trace = makeTrace(given, earlier, predecessor);
+    const isOld = predecessor?.isLast === true || predecessor?.isRepeated === true || earlier !== undefined;
+    noteNew(call, print, isOld);
+    const toolRuns = predecessor === undefined ? NONE : tools.match(call, print, predecessor, startTime);
+    const opensTrace = given === undefined && predecessor === undefined && earlier === undefined;
+    if (opensTrace && wanted.length > 0) orphans.add(makeTurn(call, hints, seeker), wanted);
+    const turn = isAnswered(call) ? makeTurn(call, hints, seeker) : undefined;
+    if (turn !== undefined) noteAnswer(turn, { call, print, hints, predecessor, opensTrace });
+    retries.note(call, hints, seeker, { trace: call.trace, predecessor });
+    return { toolRuns, turn };
   }
 
   function printCall(call: LlmCall): ConversationPrint {
@@ -109,14 +127,12 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   }
 
   function makeTrace(
-    isChat: boolean,
     given: GivenTrace | undefined,
     earlier: Attempt<Memo> | undefined,
     predecessor: Predecessor | undefined,
   ): Trace {
     const spanId = randomHex(16);
     const before = predecessor?.turn.trace;
-    if (!isChat) return { ...(given ?? earlier?.memo.trace ?? { traceId: randomHex(32) }), spanId };
     const turn = before === undefined ? 1 : (before.turn ?? 1) + 1 + (predecessor?.skipped ?? 0);
     if (given !== undefined) {
       const parent = given.parentSpanId ?? (before?.traceId === given.traceId ? before.spanId : undefined);
@@ -128,98 +144,112 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     return { traceId: before.traceId, spanId, parentSpanId: before.spanId, turn, linkedBy: predecessor.kind };
   }
 
-  function noteAnswer(
-    call: LlmCall,
-    print: ConversationPrint,
-    facts: {
-      hints: LinkHints;
-      seeker: Seeker;
-      given: GivenTrace | undefined;
-      predecessor: Predecessor | undefined;
-      isFirst: boolean;
-    },
-  ): Turn | undefined {
-    const { hints, seeker, given, predecessor } = facts;
-    const choices = call.response?.choices ?? [];
-    if (call.outcome === "error" || (choices.length === 0 && call.response?.id === undefined)) return undefined;
-    const { answers } = print;
-    const isWhole = hints.print !== undefined || (!call.capture.requestTruncated && !call.capture.responseTruncated);
-    const { conversationId } = readStoredLinks(call);
-    const certain = [
-      keyOf("response", call.response?.id, call),
-      keyOf("conversation", conversationId ?? readOpenedConversation(call), call),
-      ...(hints.itemIds ?? []).map((id) => keyOf("item", id)),
-      ...answers.map(({ turnKey }) => keyOf("turn", turnKey)),
-      ...answers.flatMap(({ callKeys }) => callKeys.map((key) => keyOf("call", key))),
-      ...answers.map(({ said }) => predecessor && keyOfNext(predecessor.turn, said)),
-    ].filter((key) => key !== undefined);
-    const historyKeys = isWhole ? listHistoryKeys(print, predecessor) : [];
-    const likely = historyKeys.map((key) => keyOf("history", key));
-    const turn: Turn = {
+  function makeTurn(call: LlmCall, { answerTime, startTime, privacy }: LinkHints, { identity, traceId }: Seeker): Turn {
+    return {
       trace: call.trace,
-      isExplicit: given !== undefined,
-      identity: seeker.identity,
-      startTime: hints.startTime,
-      answerTime: hints.answerTime,
-      answeredAt: call.timing.startedAt + (hints.answerTime - hints.startTime),
-      toolCalls: answers.flatMap(({ toolCalls }) => toolCalls.map(({ id, name }) => ({ id, name, isAnswered: false }))),
-      historyKey: historyKeys[0],
-      privacy: hints.privacy,
-      continuations: [],
+      isExplicit: traceId !== undefined,
+      identity,
+      startTime,
+      answerTime,
+      answeredAt: call.timing.startedAt + (answerTime - startTime),
+      toolCalls: NONE,
+      historyKey: undefined,
+      privacy: shareTurnPrivacy(privacy),
+      continuations: NONE,
     };
-    const byHistory = likely.filter((key) => key !== undefined);
-    if (given === undefined && predecessor === undefined && facts.isFirst) {
-      joinOrphan(turn, [...print.turns, ...answers].some(hasUniqueId) ? [...certain, ...byHistory] : certain);
+  }
+
+  function noteAnswer(turn: Turn, { call, print, hints, predecessor, opensTrace }: AnswerFacts): void {
+    const keys: string[] = [];
+    addCertainKeys(keys, call, hints, print, predecessor);
+    const certain = keys.length;
+    const isWhole = hints.print !== undefined || (!call.capture.requestTruncated && !call.capture.responseTruncated);
+    if (isWhole) addHistoryKeys(keys, print, predecessor);
+    turn.historyKey = keys[certain];
+    turn.toolCalls = openToolCalls(print.answers);
+    if (opensTrace && orphans.size > 0) {
+      joinOrphan(turn, print.turns.some(hasUniqueId) || print.answers.some(hasTurnKey) ? keys : keys.slice(0, certain));
     }
-    turns.add(turn, [...certain, ...byHistory]);
+    turns.add(turn, keys);
     if (predecessor?.skipped === 0) noteContinuation(predecessor.turn, print.added);
-    return turn;
   }
 
   /** Where the provider holds what was said before, the history goes on from what was seen of it. */
-  function listHistoryKeys(
+  function addHistoryKeys(
+    keys: string[],
     { answers, turns: sentBack }: ConversationPrint,
     predecessor: Predecessor | undefined,
-  ): string[] {
+  ): void {
     const before =
       predecessor?.kind === "response_id" && sentBack.length === 0 ? predecessor.turn.historyKey : undefined;
-    return answers.flatMap(({ historyKey, visibleKey, digest }) => {
-      const key = before === undefined || digest === undefined ? historyKey : continueHistory(before, digest, hash);
-      return [key, visibleKey].filter((found) => found !== undefined);
-    });
-  }
-
-  function adoptLater(call: LlmCall, wanted: readonly string[], seeker: Seeker, hints: LinkHints): void {
-    if (wanted.length === 0) return;
-    const orphan: Turn = {
-      trace: call.trace,
-      isExplicit: false,
-      identity: seeker.identity,
-      startTime: hints.startTime,
-      answerTime: hints.answerTime,
-      answeredAt: 0,
-      toolCalls: [],
-      privacy: hints.privacy,
-      continuations: [],
-    };
-    orphans.add(orphan, wanted);
+    for (const { historyKey, visibleKey, digest } of answers) {
+      addKey(keys, before === undefined || digest === undefined ? historyKey : continueHistory(before, digest, hash));
+      addKey(keys, visibleKey);
+    }
   }
 
   /** The call that went on from this answer has left, in a trace of its own: this one joins it. */
   function joinOrphan(turn: Turn, keys: readonly string[]): void {
-    const found = new Set(keys.flatMap((key) => orphans.find(key)));
+    const found = new Set(keys.flatMap((key) => [...orphans.find(key)]));
     const fitting = [...found].filter(
       (orphan) =>
-        orphan.continuations.length === 0 && pickTurn([turn], { ...orphan, traceId: undefined }, "unique") === turn,
+        orphan.continuations.length === 0 &&
+        pickTurn([turn], { ...orphan, traceId: undefined, added: undefined }, "unique") === turn,
     );
     const [orphan] = fitting;
     if (orphan === undefined || fitting.length > 1) return;
-    orphan.continuations.push(ADOPTED);
-    turn.continuations.push(ADOPTED);
+    orphan.continuations = [ADOPTED];
+    turn.continuations = [ADOPTED];
     turn.trace.traceId = orphan.trace.traceId;
   }
 
   return { link, noteTool: tools.note };
+}
+
+interface AnswerFacts {
+  call: LlmCall;
+  print: ConversationPrint;
+  hints: LinkHints;
+  predecessor: Predecessor | undefined;
+  opensTrace: boolean;
+}
+
+/** Whether another call may go on from it. */
+function isAnswered({ outcome, response }: LlmCall): boolean {
+  return outcome !== "error" && response !== undefined && (response.choices.length > 0 || response.id !== undefined);
+}
+
+/** What an answer can be found by that no other answer has. */
+function addCertainKeys(
+  keys: string[],
+  call: LlmCall,
+  { itemIds }: LinkHints,
+  { answers }: ConversationPrint,
+  predecessor: Predecessor | undefined,
+): void {
+  addKey(keys, keyOf("response", call.response?.id, call));
+  addKey(keys, keyOf("conversation", readStoredLinks(call).conversationId ?? readOpenedConversation(call), call));
+  if (itemIds !== undefined) for (const id of itemIds) addKey(keys, keyOf("item", id));
+  for (const { turnKey } of answers) addKey(keys, keyOf("turn", turnKey));
+  for (const { callKeys } of answers) for (const key of callKeys) addKey(keys, keyOf("call", key));
+  if (predecessor === undefined) return;
+  for (const { said } of answers) addKey(keys, keyOfNext(predecessor.turn, said));
+}
+
+function addKey(keys: string[], key: string | undefined): void {
+  if (key !== undefined) keys.push(key);
+}
+
+function openToolCalls(answers: readonly AnswerPrint[]): readonly OpenToolCall[] {
+  let open: OpenToolCall[] | undefined;
+  for (const { toolCalls } of answers) {
+    for (const { id, name } of toolCalls) (open ??= []).push({ id, name, isAnswered: false });
+  }
+  return open ?? NONE;
+}
+
+function hasTurnKey({ turnKey }: AnswerPrint): boolean {
+  return turnKey !== undefined;
 }
 
 /** Ways to go on from one answer that are remembered. */
@@ -227,8 +257,10 @@ const MAX_CONTINUATIONS = 8;
 /** It was gone on from by a call that had left before. */
 const ADOPTED = "adopted";
 
-function noteContinuation({ continuations }: Turn, added = ADOPTED): void {
-  if (continuations.length < MAX_CONTINUATIONS && !continuations.includes(added)) continuations.push(added);
+function noteContinuation(turn: Turn, added = ADOPTED): void {
+  const { continuations } = turn;
+  if (continuations.length >= MAX_CONTINUATIONS || continuations.includes(added)) return;
+  turn.continuations = continuations.length === 0 ? [added] : [...continuations, added];
 }
 
 /** @param isOld - a retry, a call that lets an answer go on, or one that asks the same again: it brings nothing new */

@@ -1,40 +1,28 @@
-/** HMAC with SHA-256, at half of what Node's `Hmac` objects cost, and without leaving them to the garbage collector. */
+/** SHA-256 with a secret key in front of the text, in one call: no `Hash` object is left to the garbage collector. */
 import { builtIn } from "./built-in.ts";
-
-const BLOCK = 64;
-const DIGEST = 32;
 
 type Crypto = typeof import("node:crypto") & {
   /** Node 20.12 and later, but not 21.0 to 21.6. */
-  hash?: (algorithm: string, data: string | Uint8Array, encoding: string) => string;
+  hash?: (algorithm: string, data: string, encoding: string) => string;
 };
 
-/** A key whose bytes are all ASCII can be put before a text as text: see `createKeyedHash`. */
+/** As hex digits it fills the first block of SHA-256. */
+const KEY_BYTES = 32;
+
 export function createHashKey(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(2 * DIGEST)).map((byte) => byte & 0x7f);
+  return crypto.getRandomValues(new Uint8Array(KEY_BYTES));
 }
 
 /**
- * HMAC is two hashes, each with the key in front, and one-shot hashes are cheap; but they take text as UTF-8 only, in
- * which the key's block has to be what it is. With any other key it is Node's own.
- * @param key Best one of `createHashKey`.
- * @see https://www.rfc-editor.org/rfc/rfc2104
+ * What HMAC has beyond a key in front of the text keeps who sees a hash from extending the text that it is of. Nobody
+ * sees these: they are compared in this process and never leave it. So the second hash, half of the cost, is saved.
+ *
+ * @param key One of `createHashKey`.
+ * @returns 32 bytes, as a text with a character for each: it is as short as such a key can be
  */
 export function createKeyedHash(key: Uint8Array): (text: string) => string {
-  const { createHmac, hash } = builtIn("node:crypto") as Crypto;
-  if (hash === undefined || key.byteLength > BLOCK || key.some((byte) => byte > 0x7f)) {
-    return (text) => createHmac("sha256", key).update(text).digest("base64url");
-  }
-  const inner = String.fromCharCode(...padKey(key, 0x36));
-  const outer = Buffer.concat([padKey(key, 0x5c), new Uint8Array(DIGEST)]);
-  return (text) => {
-    outer.write(hash("sha256", inner + text, "latin1"), BLOCK, "latin1");
-    return hash("sha256", outer, "base64url");
-  };
-}
-
-function padKey(key: Uint8Array, pad: number): Uint8Array {
-  const block = new Uint8Array(BLOCK);
-  block.set(key);
-  return block.map((byte) => byte ^ pad);
+  const { createHash, hash } = builtIn("node:crypto") as Crypto;
+  const start = Buffer.from(key).toString("hex");
+  if (hash === undefined) return (text) => createHash("sha256").update(start).update(text).digest("binary");
+  return (text) => hash("sha256", start + text, "binary");
 }
