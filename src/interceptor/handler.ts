@@ -7,6 +7,8 @@ import { addNote, noteResponseChunk } from "./exchange.ts";
 import { collectResponseHeaders } from "./headers.ts";
 import type { Observer } from "./observer.ts";
 import { isRedirect } from "./redirects.ts";
+import { isFailedUpload } from "./request-body.ts";
+import { hasNameOfAbort } from "./response-body.ts";
 import { createFilterFor, type UsageFilter } from "./usage-filter.ts";
 
 /** Any handler of undici 6, 7 or 8. */
@@ -122,7 +124,8 @@ function noteData(standing: Standing, chunk: unknown): void {
 function noteFailure(standing: Standing, error: unknown, isAborted: boolean): void {
   const { exchange, observer } = standing.attachment;
   if (typeof error === "string" && error.includes("garbage collected")) addNote(exchange, "body_not_read");
-  observer.fail(exchange, error, isAborted);
+  const isApp = isAborted && (hasNameOfAbort(error) || !isFailedUpload(exchange, observer.flow));
+  observer.fail(exchange, error, isApp);
 }
 
 interface ControllerLike {

@@ -1,4 +1,6 @@
 /** Notes a request body without consuming it: strings and bytes at once, streams as they are sent. */
+import type { FlowStore } from "#platform";
+import type { Flow } from "../context.ts";
 import type { Exchange } from "../types.ts";
 import { addNote, noteRequestChunk, REQUEST_TAIL } from "./exchange.ts";
 
@@ -72,17 +74,22 @@ interface StreamLike {
 }
 
 /**
- * Watches the body that undici is given. @returns the body to send: the same one, or a generator around the one that
+ * Watches the body that undici is given.
+ *
+ * @param flow Given where the flow has to tell that a body has failed.
+ * @returns the body to send: the same one, or a generator around the one that
  * fetch made (it always hands undici a generator, and framing and bytes stay the same).
  */
-export function watchRequestBody(exchange: Exchange, body: unknown, limit: number): unknown {
+export function watchRequestBody(exchange: Exchange, body: unknown, limit: number, flow?: FlowStore<Flow>): unknown {
   if (noteRequestValue(exchange, body, limit) || noteRequestSource(exchange, body)) return body;
   if (typeof body !== "object" || body === null) return body;
   if (isNodeStream(body)) {
     watchStream(exchange, body, limit);
     return body;
   }
-  if (isAsyncGenerator(body)) return passThrough(exchange, body, limit);
+  if (isAsyncGenerator(body)) {
+    return passThrough(exchange, flow === undefined ? body : followUpload(exchange, body, flow), limit);
+  }
   if (isIterable(body)) return watchIterable(exchange, body, limit);
   addNote(exchange, "request_body_not_captured");
   return body;
@@ -124,6 +131,32 @@ function watchIterable(exchange: Exchange, body: object, limit: number): object 
       return value.bind(target) as unknown;
     },
   });
+}
+
+/**
+ * When its body fails, fetch aborts the request, with whatever the body threw: at a dispatcher that looks as if the app
+ * had aborted. But it comes out of the body, and the flow tells (`isFailedUpload`).
+ */
+function followUpload(exchange: Exchange, body: AsyncIterator<unknown>, flow: FlowStore<Flow>): AsyncIterator<unknown> {
+  return {
+    next() {
+      const outer = flow.get();
+      const upload = { call: exchange, outer: outer?.upload };
+      return flow.runUntilSettled({ ...outer, upload }, () => body.next());
+    },
+    ...(typeof body.return === "function" && {
+      return: (value?: unknown) => (body.return as Return).call(body, value),
+    }),
+  };
+}
+
+type Return = NonNullable<AsyncIterator<unknown>["return"]>;
+
+/** Whether what happens right now comes out of the body that this call sends. */
+export function isFailedUpload(exchange: Exchange, flow: FlowStore<Flow>): boolean {
+  let upload = flow.get()?.upload;
+  while (upload !== undefined && upload.call !== exchange) upload = upload.outer;
+  return upload !== undefined;
 }
 
 function* passAll(exchange: Exchange, body: Iterator<unknown>, limit: number): Generator {

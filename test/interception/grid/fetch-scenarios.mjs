@@ -120,9 +120,9 @@ export const FETCH_SCENARIOS = {
     run: plain("json", () => post({ body: stream(CHAT.slice(0, 30), CHAT.slice(30)), duplex: "half" })),
   },
   "body iterable": { outcome: "success", run: plain("json", () => post({ body: pieces(), duplex: "half" })) },
-  // At a dispatcher this looks like an abort of the app's.
+  // At a dispatcher it looks like an abort of the app's, with what the body threw as its reason.
   "body that fails": {
-    outcome: "any",
+    outcome: "error",
     run: plain("json", () => {
       const body = new ReadableStream({
         pull(controller) {
@@ -131,6 +131,41 @@ export const FETCH_SCENARIOS = {
       });
       return post({ body, duplex: "half" });
     }),
+  },
+  "body that fails in the middle": {
+    outcome: "error",
+    reachesByChance: true,
+    run: plain("json", () => {
+      let turn = 0;
+      const body = new ReadableStream({
+        async pull(controller) {
+          turn += 1;
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          if (turn === 3) throw new RangeError("no more of it");
+          controller.enqueue(new TextEncoder().encode(CHAT.slice(0, 9)));
+        },
+      });
+      return post({ body, duplex: "half" });
+    }),
+  },
+  "aborted with a reason while the body is sent": {
+    outcome: "cancelled",
+    reachesByChance: true,
+    async run(cell) {
+      const controller = new AbortController();
+      const reason = new Error("the reason");
+      const body = new ReadableStream({
+        async pull(stream) {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          stream.enqueue(new TextEncoder().encode(" "));
+        },
+      });
+      const init = post({ body, duplex: "half", signal: controller.signal });
+      const call = attempt(() => cell.fetch(cell.url("json"), init), { reason });
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      controller.abort(reason);
+      return call;
+    },
   },
   "body of 3 MB": {
     outcome: "success",

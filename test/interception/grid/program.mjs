@@ -1,6 +1,7 @@
 // Makes every call of the grid with one undici, in each of the modes that are named, and prints what the app saw, what
 // the server got, and what was recorded. It is given JSON with `undici`, `modes`, the
 // `port` to listen at and a `deadPort` at which nobody does.
+import { writeSync } from "node:fs";
 import { createTap } from "llm-tap";
 import { memorySink } from "llm-tap/sinks/memory";
 import { DISPATCH_SCENARIOS } from "./dispatch-scenarios.mjs";
@@ -34,6 +35,14 @@ const strays = [];
 process.on("unhandledRejection", (error) => strays.push(`unhandledRejection ${String(error)}`));
 process.on("uncaughtException", (error) => strays.push(`uncaughtException ${error?.stack}`));
 process.on("warning", (warning) => strays.push(`warning ${warning.name} ${warning.code}`));
+
+/** Says what is going on to who waits for it, so that what hangs has a name. */
+const follow = async (name, step) => {
+  writeSync(3, `+${name}\n`);
+  const result = await step();
+  writeSync(3, `-${name}\n`);
+  return result;
+};
 
 const later = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -130,7 +139,8 @@ async function runMode(name) {
   const cells = listCells(name);
   const results = {};
   const run = async (cell) => {
-    results[`${cell.client}/${cell.title}`] = await runCell(cell.id, cell.scenario, cell.client, mode);
+    const title = `${cell.client}/${cell.title}`;
+    results[title] = await follow(`${name}, ${title}`, () => runCell(cell.id, cell.scenario, cell.client, mode));
   };
   const together = cells.filter(({ scenario }) => scenario.isAlone !== true);
   for (const cell of cells) if (cell.scenario.isAlone === true) await run(cell);
@@ -141,12 +151,12 @@ async function runMode(name) {
       for (let cell = waiting.shift(); cell !== undefined; cell = waiting.shift()) await run(cell);
     }),
   );
-  const left = await mode.leave();
+  const left = await follow(`${name}, to take the taps off`, () => mode.leave());
   const taps = [];
   for (const { ways, tap, sink, errors } of mode.taps) {
-    const flushed = await tap.flush();
+    const flushed = await follow(`${name}, flush`, () => tap.flush());
     const stats = tap.stats();
-    await tap.close();
+    await follow(`${name}, close`, () => tap.close());
     const calls = cells.map(({ id, client, title }) => ({
       cell: `${client}/${title}`,
       calls: sink.calls

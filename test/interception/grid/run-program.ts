@@ -1,9 +1,10 @@
 /** Runs the program of the grid in processes of its own: importing an npm undici claims the process's global dispatcher. */
-import { spawn } from "node:child_process";
+import { spawn, type StdioOptions } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { LlmCall } from "../../../src/types.ts";
 
@@ -58,8 +59,9 @@ export interface ProgramReport {
 
 const program = fileURLToPath(new URL("program.mjs", import.meta.url));
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-/** A run that takes longer hangs. */
+/** A run that takes longer hangs; a call, or what is done between them, far sooner. The program itself gives up after 15 s. */
 const RUN_LIMIT_MS = 280_000;
+const STEP_LIMIT_MS = 90_000;
 
 export interface ProgramOptions {
   undici: number;
@@ -82,9 +84,10 @@ export async function runProgram({ undici, modes, isRegistered, only }: ProgramO
     environment["LLM_TAP_HOSTS"] = `127.0.0.1:${port}=openai,127.0.0.1:${deadPort}=openai`;
   }
   const input = JSON.stringify({ undici, modes, port, deadPort, only });
+  const name = `the grid on Node ${process.version} with undici ${undici}${isRegistered ? ", registered" : ""}`;
   const flags = isRegistered ? ["--import", "llm-tap/register"] : [];
   try {
-    const report = JSON.parse(await run([...flags, program, input], environment)) as ProgramReport;
+    const report = JSON.parse(await run({ args: [...flags, program, input], env: environment, name })) as ProgramReport;
     if (isRegistered) addRegistered(report, readRecords(records));
     return report;
   } finally {
@@ -92,19 +95,62 @@ export async function runProgram({ undici, modes, isRegistered, only }: ProgramO
   }
 }
 
-function run(args: string[], env: NodeJS.ProcessEnv): Promise<string> {
+interface RunOptions {
+  args: string[];
+  env: NodeJS.ProcessEnv;
+  /** Of the run, for what is said of it when it hangs. */
+  name: string;
+}
+
+function run({ args, env, name }: RunOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root, env, timeout: RUN_LIMIT_MS, killSignal: "SIGKILL" });
-    let output = "";
-    let errors = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+    const stdio: StdioOptions = ["ignore", "pipe", "pipe", "pipe"];
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env,
+      timeout: RUN_LIMIT_MS,
+      killSignal: "SIGKILL",
+      stdio,
+    });
+    const [, output, errors, steps] = child.stdio as (Readable | undefined)[];
+    let printed = "";
+    let complaint = "";
+    output?.setEncoding("utf8").on("data", (text: string) => (printed += text));
+    errors?.setEncoding("utf8").on("data", (text: string) => (complaint += text));
+    const open = followSteps(steps);
+    const watch = setInterval(() => {
+      const oldest = Math.min(...open.values());
+      if (performance.now() - oldest > STEP_LIMIT_MS) child.kill("SIGKILL");
+    }, 1000);
     child.on("error", reject);
     child.on("close", (code, signal) => {
-      if (code === 0 && output !== "") resolve(output);
-      else reject(new Error(`the grid ended with ${code ?? signal}: ${errors.slice(-2000)}`));
+      clearInterval(watch);
+      if (code === 0 && printed !== "") resolve(printed);
+      else {
+        const hanging = [...open.keys()].join("; ") || "nothing was going on";
+        reject(
+          new Error(
+            `${name} ended with ${code ?? signal}; not at its end, the last begun last: ${hanging}. ${complaint.slice(-2000)}`,
+          ),
+        );
+      }
     });
   });
+}
+
+/** @returns what is going on, and since when */
+function followSteps(steps: Readable | undefined): Map<string, number> {
+  const open = new Map<string, number>();
+  let rest = "";
+  steps?.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line.startsWith("+")) open.set(line.slice(1), performance.now());
+      else open.delete(line.slice(1));
+    }
+  });
+  return open;
 }
 
 /** Free right now: the port of a server that has just been closed. */
