@@ -31,7 +31,9 @@ export async function runPart({ node, version, files, seconds }) {
     `--outputFile.json=${report}`,
   ];
   const child = spawn(node, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], detached: true });
-  const stop = () => process.kill(-child.pid, "SIGKILL");
+  const stop = () => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+  };
   process.once("exit", stop);
   let isLate = false;
   const timer =
