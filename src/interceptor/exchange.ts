@@ -3,6 +3,7 @@
  * that a call costs one object and a chunk none.
  */
 import type { CallSettings, Exchange, RouteInfo } from "../types.ts";
+import { BIG_BLOCK, takeBigBlock } from "./big-blocks.ts";
 
 export interface ExchangeStart {
   id: string;
@@ -17,9 +18,10 @@ export interface ExchangeStart {
   settings: CallSettings;
 }
 
-/** Size of the first block that response bytes are copied into; later blocks are bigger. */
+/** Size of the first block that response bytes are copied into; later blocks are bigger, up to big blocks. */
 const FIRST_BLOCK = 2 * 1024;
-const BIGGEST_BLOCK = 64 * 1024;
+/** What waits is a big body, or comes faster than it is read. */
+const MANY_BYTES = 64 * 1024;
 /** First blocks are cut from a bigger piece of memory: to get memory takes longer than to fill it. */
 const SLAB_BYTES = 40 * 1024;
 let slab = new Uint8Array(0);
@@ -113,28 +115,50 @@ export function noteResponseChunk(exchange: Exchange, chunk: Uint8Array): void {
   exchange.chunkCount += 1;
   exchange.responseBytes += size;
   exchange.pendingBytes += size;
+  exchange.marks.push(size, now);
   let { block } = exchange;
   if (block === undefined || exchange.blockUsed + size > block.byteLength) {
+    if (exchange.pendingBytes > MANY_BYTES) {
+      fillBlocks(exchange, chunk);
+      return;
+    }
     block = startBlock(exchange, size);
   }
   block.set(chunk, exchange.blockUsed);
   exchange.blockUsed += size;
-  exchange.marks.push(size, now);
 }
 
 function startBlock(exchange: Exchange, size: number): Uint8Array {
-  let next = FIRST_BLOCK;
-  if (exchange.block !== undefined) {
-    if (exchange.blockUsed > 0) exchange.blocks.push(exchange.block.subarray(0, exchange.blockUsed));
-    next = Math.min(exchange.block.byteLength * 2, BIGGEST_BLOCK);
-  }
-  const block =
-    next === FIRST_BLOCK && size <= 2 * FIRST_BLOCK
-      ? cutFromSlab(Math.max(size, next))
-      : new Uint8Array(Math.max(size, next));
+  const before = closeBlock(exchange);
+  const next = Math.max(size, before === 0 ? FIRST_BLOCK : before * 2);
+  const block = before === 0 && size <= 2 * FIRST_BLOCK ? cutFromSlab(next) : new Uint8Array(next);
   exchange.block = block;
-  exchange.blockUsed = 0;
   return block;
+}
+
+/** @returns the size of the block that was open */
+function closeBlock(exchange: Exchange): number {
+  const { block, blockUsed } = exchange;
+  if (block === undefined) return 0;
+  if (blockUsed > 0) exchange.blocks.push(blockUsed === block.byteLength ? block : block.subarray(0, blockUsed));
+  exchange.block = undefined;
+  exchange.blockUsed = 0;
+  return block.byteLength;
+}
+
+/** Fills the block that is open, and big ones behind it. */
+function fillBlocks(exchange: Exchange, chunk: Uint8Array): void {
+  for (let at = 0; at < chunk.byteLength;) {
+    let { block } = exchange;
+    if (block === undefined || exchange.blockUsed === block.byteLength) {
+      closeBlock(exchange);
+      block = exchange.block = takeBigBlock() ?? new Uint8Array(BIG_BLOCK);
+    }
+    const part = chunk.subarray(at, at + block.byteLength - exchange.blockUsed);
+    block.set(part, exchange.blockUsed);
+    exchange.blockUsed += part.byteLength;
+    at += part.byteLength;
+  }
 }
 
 /** Memory that is another exchange's too: such a block must not be transferred. */

@@ -2,6 +2,7 @@
 import { type ContentDecoder, createContentDecoder, decodeContentSync } from "../decode/content-encoding.ts";
 import { decodeRequestBody, type ParsedBody } from "../decode/request-body.ts";
 import { TAIL_LENGTH } from "../decode/framing.ts";
+import { isBigBlock } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 import { type AssembledExchange, type Assembly, createAssembly } from "./assemble.ts";
 import { concat, dropMiddle, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
@@ -227,7 +228,9 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape, rea
   function takePieces(): Piece[] {
     const pieces: Piece[] = [];
     for (let piece = inbox.next(true); piece !== undefined && piece !== "gap"; piece = inbox.next(true)) {
-      pieces.push({ ...piece });
+      const { bytes, atMs } = piece;
+      // What is decoded in threads of its own must not be written to meanwhile.
+      pieces.push({ bytes: isBigBlock(bytes) ? bytes.slice() : bytes, atMs });
     }
     inbox.clear();
     return pieces;

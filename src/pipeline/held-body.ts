@@ -2,6 +2,7 @@
  * A response body that is one value is not read while it comes: nothing of it can be told before its end. It waits as
  * the blocks of its exchange, and beyond a bound its middle is dropped: facts stand at the beginning and at the end.
  */
+import { returnBigBlocks } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 
 /** What stays of a body whose middle is dropped. */
@@ -41,22 +42,37 @@ function findFirstByte({ blocks, block, blockUsed }: Exchange): number | undefin
  * Drops the middle of what waits, so that `headBytes` of its beginning and `tailBytes` of its end stay.
  * @returns whether there was anything to drop
  */
-export function dropMiddle(exchange: Exchange, { headBytes, tailBytes }: KeptEnds): boolean {
-  if (exchange.pendingBytes <= headBytes + tailBytes) return false;
+export function dropMiddle(exchange: Exchange, ends: KeptEnds): boolean {
+  if (exchange.pendingBytes <= ends.headBytes + ends.tailBytes) return false;
   const all = listBlocks(exchange);
-  let head = takeHead(all, Math.min(headBytes, exchange.gapAt ?? headBytes));
+  const kept = takeEnds(exchange, ends);
+  Object.assign(exchange, kept, { block: undefined, blockUsed: 0 });
+  const used = new Set(kept.blocks.map(({ buffer }) => buffer));
+  returnBigBlocks(all.filter(({ buffer }) => !used.has(buffer)));
+  return true;
+}
+
+export type HeldBody = Pick<Exchange, "blocks" | "marks" | "pendingBytes" | "gapAt">;
+
+/** The ends of what waits, or all of it where it is not more than they. Short ones are copies. */
+export function takeEnds(exchange: Exchange, { headBytes, tailBytes }: KeptEnds): HeldBody {
+  const { marks, pendingBytes, gapAt } = exchange;
+  const all = listBlocks(exchange);
+  const isShort = headBytes + tailBytes <= COPIED_BYTES;
+  if (pendingBytes <= headBytes + tailBytes) {
+    return { blocks: isShort ? [concat(all)] : all, marks, pendingBytes, gapAt };
+  }
+  let head = takeHead(all, Math.min(headBytes, gapAt ?? headBytes));
   let tail = takeTail(all, tailBytes);
   // A short piece of a long block would keep all of it.
-  if (headBytes + tailBytes <= COPIED_BYTES) [head, tail] = [[concat(head)], [concat(tail)]];
+  if (isShort) [head, tail] = [[concat(head)], [concat(tail)]];
   const [headSize, tailSize] = [sizeOf(head), sizeOf(tail)];
-  const [firstTime, lastTime] = [exchange.marks[1] ?? 0, exchange.marks.at(-1) ?? 0];
-  exchange.blocks = [...head, ...tail].filter((block) => block.byteLength > 0);
-  exchange.block = undefined;
-  exchange.blockUsed = 0;
-  exchange.marks = [headSize, firstTime, tailSize, lastTime];
-  exchange.pendingBytes = headSize + tailSize;
-  exchange.gapAt = headSize;
-  return true;
+  return {
+    blocks: [...head, ...tail].filter((block) => block.byteLength > 0),
+    marks: [headSize, marks[1] ?? 0, tailSize, marks.at(-1) ?? 0],
+    pendingBytes: headSize + tailSize,
+    gapAt: headSize,
+  };
 }
 
 const COPIED_BYTES = 64 * 1024;

@@ -1,4 +1,5 @@
 /** What came of a response and was not read yet, handed out in pieces: chunk by chunk, or in batches. */
+import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 import { listBlocks } from "./held-body.ts";
 
@@ -12,7 +13,7 @@ export interface Inbox {
   /** Takes over what the exchange holds. */
   take(exchange: Exchange): void;
   /**
-   * The next piece; one object, reused. `"gap"`: something is missing here. `undefined`: there is no more.
+   * The next piece; one object, reused, and its bytes stand until the next call. `"gap"`: something is missing here. `undefined`: there is no more.
    * @param byChunk Whether the time of each chunk matters.
    */
   next(byChunk: boolean): Piece | "gap" | undefined;
@@ -32,13 +33,22 @@ export function createInbox(startTime: number): Inbox {
   let rest = 0;
   let bytes = 0;
   let gapAt: number | undefined;
+  /** Big blocks that were handed out to their end. */
+  let spent: Uint8Array[] = [];
   const piece: Piece = { bytes: new Uint8Array(0), atMs: 0 };
 
   function clear(): void {
+    for (const block of blocks) if (isBigBlock(block)) spent.push(block);
     blocks = [];
     marks = [];
     used = mark = rest = bytes = 0;
     gapAt = undefined;
+  }
+
+  function takeBack(): void {
+    if (spent.length === 0) return;
+    returnBigBlocks(spent);
+    spent = [];
   }
 
   function take(exchange: Exchange): void {
@@ -56,6 +66,7 @@ export function createInbox(startTime: number): Inbox {
   }
 
   function next(byChunk: boolean): Piece | "gap" | undefined {
+    takeBack();
     if (gapAt === 0) {
       gapAt = undefined;
       return "gap";
@@ -84,7 +95,8 @@ export function createInbox(startTime: number): Inbox {
     bytes -= size;
     if (gapAt !== undefined) gapAt -= size;
     if (used >= (blocks[0]?.byteLength ?? 0)) {
-      blocks.shift();
+      const block = blocks.shift();
+      if (block !== undefined && isBigBlock(block)) spent.push(block);
       used = 0;
     }
     for (let left = size; left > 0 && mark < marks.length;) {

@@ -3,10 +3,11 @@
  * of that one the beginning and the end are still here.
  */
 import { setTimer, startWorker, type Timer, type WorkerLink } from "#platform";
+import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import { isOfSlab } from "../interceptor/exchange.ts";
 import type { Exchange } from "../types.ts";
 import type { RemoteAnswer, RemoteReader } from "./exchange-job.ts";
-import { dropMiddle, listBlocks, type KeptEnds } from "./held-body.ts";
+import { type HeldBody, listBlocks, type KeptEnds, takeEnds } from "./held-body.ts";
 import type { ExchangeData, WorkerPolicy, WorkerReply, WorkerTask } from "./worker-messages.ts";
 
 export interface WorkerHostOptions {
@@ -29,7 +30,9 @@ export interface WorkerHost extends RemoteReader {
 interface Errand {
   exchange: Exchange;
   /** What is read here when the thread does not answer. */
-  ends: Pick<ExchangeData, "blocks" | "marks" | "gapAt" | "pendingBytes"> | undefined;
+  ends: HeldBody | undefined;
+  /** What the thread reads. */
+  lent: Uint8Array[];
   resolve(answer: RemoteAnswer): void;
 }
 
@@ -50,11 +53,13 @@ export function createWorkerHost(options: WorkerHostOptions): WorkerHost | undef
   function open(): WorkerLink<WorkerTask> | undefined {
     link ??= startWorker<WorkerTask, WorkerReply>(entry, {
       onReply(reply) {
+        takeBack();
         failures = 0;
         settle(reply.type === "threw" ? { type: "failed", note: "worker_failed" } : reply);
       },
       onDeath(error) {
         link = undefined;
+        takeBack();
         if (host.isClosed) return;
         failures += 1;
         if (failures >= MAX_FAILURES) host.isClosed = true;
@@ -63,6 +68,13 @@ export function createWorkerHost(options: WorkerHostOptions): WorkerHost | undef
       },
     });
     return link;
+  }
+
+  /** Once the thread does not read any more. */
+  function takeBack(): void {
+    if (current === undefined) return;
+    returnBigBlocks(current.lent);
+    current.lent = [];
   }
 
   function settle(answer: RemoteAnswer): void {
@@ -98,7 +110,8 @@ export function createWorkerHost(options: WorkerHostOptions): WorkerHost | undef
   function send(to: WorkerLink<WorkerTask>, errand: Errand): void {
     const { exchange } = errand;
     const data = takeData(exchange);
-    errand.ends = takeEnds(exchange);
+    errand.ends = moveEnds(exchange);
+    errand.lent = data.blocks;
     // A block may be a part of a buffer that it shares: then it is copied.
     const own = data.blocks.filter(ownsBuffer);
     const transfer = new Set(own.map(({ buffer }) => buffer as ArrayBuffer));
@@ -109,7 +122,7 @@ export function createWorkerHost(options: WorkerHostOptions): WorkerHost | undef
     isClosed: false,
     read: (exchange) =>
       new Promise((resolve) => {
-        line.push({ exchange, ends: undefined, resolve });
+        line.push({ exchange, ends: undefined, lent: [], resolve });
         sendNext();
       }),
     giveBack(exchange) {
@@ -125,9 +138,9 @@ export function createWorkerHost(options: WorkerHostOptions): WorkerHost | undef
   return host;
 }
 
-/** Blocks of shared slabs must not be transferred: others' bytes are in them. */
+/** Blocks of shared slabs must not be transferred: others' bytes are in them. Big blocks need not be. */
 function ownsBuffer(block: Uint8Array): boolean {
-  return block.byteOffset === 0 && !isOfSlab(block);
+  return block.byteOffset === 0 && !isOfSlab(block) && !isBigBlock(block);
 }
 
 function takeData(exchange: Exchange): ExchangeData {
@@ -160,11 +173,9 @@ function takeData(exchange: Exchange): ExchangeData {
 }
 
 /** Leaves the exchange without its body. */
-function takeEnds(exchange: Exchange): NonNullable<Errand["ends"]> {
-  dropMiddle(exchange, ENDS);
-  const { marks, gapAt, pendingBytes } = exchange;
+function moveEnds(exchange: Exchange): HeldBody {
   // Copies: what is transferred is gone.
-  const ends = { blocks: listBlocks(exchange).map((block) => block.slice()), marks, gapAt, pendingBytes };
+  const ends = takeEnds(exchange, ENDS);
   exchange.blocks = [];
   exchange.block = undefined;
   exchange.blockUsed = 0;
