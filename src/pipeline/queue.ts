@@ -57,11 +57,8 @@ interface Entry {
 const WAIT_MS = 10;
 /** The longest piece of work on the app's thread at once. */
 const SLICE_MS = 1;
-/** With more than this waiting, slices alone do not keep up: each call that ends then has older ones read. */
+/** With more than this waiting, a slice in each turn of the loop is too little: a call that ends then brings one of its own. */
 const BACKLOG = 16;
-/** How many: more than come in, so that fewer wait. The second only if the first took less than this. */
-const KEEP_UP_COUNT = 2;
-const KEEP_UP_MS = 0.25;
 
 export function createQueue(options: QueueOptions): Queue {
   const { limits, isPrompt = false } = options;
@@ -119,18 +116,18 @@ export function createQueue(options: QueueOptions): Queue {
 
   /**
    * A loop that is busy takes long for each turn, and a slice in each would be too little: what waits would grow until
-   * there is no room. So calls that end bring others to their end, a little after each, and nobody waits for it long.
+   * there is no room. So calls that end bring others to their end.
    */
   function keepUp(): void {
     isKeepingUp = false;
-    if (!isRunning && makeJob !== undefined) runSlice(KEEP_UP_MS, KEEP_UP_COUNT);
+    if (!isRunning && makeJob !== undefined) runSlice();
   }
 
   /** One slice. Each exchange gets its turn: what is not done goes to the end of the line. */
-  function runSlice(milliseconds = SLICE_MS, count = Number.POSITIVE_INFINITY): void {
+  function runSlice(): void {
     isRunning = true;
-    until = performance.now() + milliseconds;
-    const end = Math.min(dirty.length, first + count);
+    until = performance.now() + SLICE_MS;
+    const end = dirty.length;
     while (first < end) {
       const exchange = dirty[first];
       // What is done must not wait for the rest to be forgotten.
