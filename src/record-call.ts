@@ -7,10 +7,10 @@ import { readHeaderFacts } from "./enrich/headers.ts";
 import { createJobStore, isDeferred, type Job, joinJob, toResult } from "./enrich/jobs.ts";
 import type { Linker, LinkHints, Links } from "./enrich/link.ts";
 import { keepArguments, type ToolRun } from "./enrich/link-tools.ts";
-import type { TurnPrivacy } from "./enrich/link-turns.ts";
+import { shareTurnPrivacy } from "./enrich/link-turns.ts";
 import { applyPrivacy, applySpanPrivacy, type PrivacyPolicy, toMetadata } from "./enrich/privacy.ts";
 import { buildToolSpan } from "./enrich/tool-span.ts";
-import { readTransportError } from "./enrich/transport-error.ts";
+import { readTransportError, type TransportError } from "./enrich/transport-error.ts";
 import { createId, randomHex } from "./interceptor/id.ts";
 import { NOTE_GEN_AI_SPAN } from "./gen-ai-span.ts";
 import type { AssembledExchange } from "./pipeline/assemble.ts";
@@ -32,7 +32,7 @@ export interface RecordedCall {
   call: LlmCall;
   /** Its usage is known, its price is not. */
   isPriceUnknown: boolean;
-  spans: Span[];
+  spans: readonly Span[];
 }
 
 /** `undefined`: sampled out; `poll`: only asked for the state of a job. */
@@ -57,12 +57,12 @@ export function createRecorder(recorder: RecorderOptions): RecordCall {
     if (isDeferred(assembled?.response)) jobs.note(built, exchange);
     const { traceId } = built.trace;
     if (!isSampled(traceId, options.sampleRate ?? 1)) return undefined;
-    const policy = createPolicy(settings, toCaptureMeta(built), options, report);
+    const policy = createPolicy(settings, () => toCaptureMeta(built), options, report);
     // Its texts end with the mark of their cut.
     if (assembled?.isGated === true) policy.maxContentLength += LONGEST_CUT_MARK;
     const hasContent = !policy.privacyMode;
     if (!isSampled(traceId, options.contentSampleRate ?? 1)) policy.privacyMode = true;
-    if (turn !== undefined) turn.privacy = pickPrivacy(policy);
+    if (turn !== undefined) turn.privacy = shareTurnPrivacy(policy);
     let call = applyPrivacy(built, policy);
     if (settings.tokenTracking && settings.costTracking) {
       const price = cost.price(call);
@@ -77,7 +77,7 @@ export function createRecorder(recorder: RecorderOptions): RecordCall {
     if (hasContent && policy.privacyMode) recorder.onContentSampledOut();
     if (turn !== undefined) keepArguments(turn, call);
     const isPriceUnknown = call.capture.notes.includes(PRICE_UNKNOWN);
-    return { call, isPriceUnknown, spans: toolRuns.map((run) => recordToolRun(run, built, policy)) };
+    return { call, isPriceUnknown, spans: recordToolRuns(toolRuns, built, policy) };
   };
 }
 
@@ -85,6 +85,12 @@ export function createRecorder(recorder: RecorderOptions): RecordCall {
 function linkToJob(call: LlmCall, job: Job): Links {
   joinJob(call, job, randomHex(16));
   return { toolRuns: [], turn: undefined };
+}
+
+const NO_SPANS: readonly Span[] = Object.freeze([]);
+
+function recordToolRuns(runs: readonly ToolRun[], call: LlmCall, policy: PrivacyPolicy): readonly Span[] {
+  return runs.length === 0 ? NO_SPANS : runs.map((run) => recordToolRun(run, call, policy));
 }
 
 /** The strictest of the call that asked for the tool and the one that brought its result. */
@@ -102,26 +108,21 @@ function toCaptureMeta({ provider, api, request }: LlmCall): Omit<CaptureMeta, "
   return { provider, api, host: request.host, ...(request.model !== undefined && { model: request.model }) };
 }
 
-function pickPrivacy({ privacyMode, excludeInput, excludeOutput }: PrivacyPolicy): TurnPrivacy {
-  return { privacyMode, excludeInput, excludeOutput };
-}
-
 function toLinkHints(exchange: Exchange, assembled: AssembledExchange | undefined, { capture }: TapOptions): LinkHints {
   const { settings, requestHeaders, startTime, endTime, lastByteTime } = exchange;
   const { traceId, parentSpanId, activeSpan, privacyMode, excludeInput, excludeOutput } = settings;
-  const { traceparent } = requestHeaders;
   return {
-    ...(traceId !== undefined && { traceId }),
-    ...(parentSpanId !== undefined && { parentSpanId }),
-    ...(activeSpan !== undefined && { activeSpan }),
-    ...(traceparent !== undefined && { traceparent }),
+    traceId,
+    parentSpanId,
+    activeSpan,
+    traceparent: requestHeaders["traceparent"],
     headers: requestHeaders,
     startTime,
     endTime,
     answerTime: lastByteTime === 0 ? endTime : Math.min(lastByteTime, endTime),
     readBody: () => readBodyText(exchange),
-    ...(assembled?.response.itemIds !== undefined && { itemIds: assembled.response.itemIds }),
-    ...(assembled?.print !== undefined && { print: assembled.print }),
+    itemIds: assembled?.response.itemIds,
+    print: assembled?.print,
     // Until `capture` was asked.
     privacy: { privacyMode: privacyMode || capture !== undefined, excludeInput, excludeOutput },
   };
@@ -144,11 +145,8 @@ function toFacts(
   assembled: AssembledExchange | undefined,
   sampleRate: number | undefined,
 ): CallFacts {
-  const { settings, startTime, startedAt } = exchange;
-  const since = (time: number): number => Math.max(0, time - startTime);
-  const notes = [...exchange.notes, ...(assembled?.notes ?? ["parser_failed"])];
-  if (settings.activeSpan?.isModelCall === true) notes.push(NOTE_GEN_AI_SPAN);
-  const facts: CallFacts = {
+  const { settings } = exchange;
+  return {
     id: exchange.id,
     via: exchange.via,
     route: exchange.route,
@@ -160,37 +158,60 @@ function toFacts(
       parsed: assembled?.request ?? { parameters: {} },
       truncated: exchange.requestTruncated || assembled?.requestTruncated === true,
     },
-    timing: { startedAt, durationMs: since(exchange.endTime) },
+    response: exchange.status === 0 ? undefined : toResponseFacts(exchange, assembled),
+    timing: toTiming(exchange, assembled),
     terminal: assembled?.response.finished === true && (assembled.streaming || !exchange.hasError),
     cancelled: exchange.isCancelled,
+    transportError: exchange.hasError ? toTransportError(exchange) : undefined,
     context: settings.context,
-    notes: notes.length === 0 ? notes : [...new Set(notes)],
+    trace: undefined,
+    sampleRate: sampleRate !== undefined && sampleRate < 1 ? sampleRate : undefined,
+    notes: collectNotes(exchange, assembled),
     tokenTracking: settings.tokenTracking,
     costTracking: settings.costTracking,
   };
-  if (exchange.status !== 0) {
-    const respondedAt = startedAt + since(exchange.headersTime);
-    facts.timing.headersMs = since(exchange.headersTime);
-    if (exchange.chunkCount > 0) facts.timing.firstByteMs = since(exchange.firstByteTime);
-    if (assembled?.firstTokenMs !== undefined) facts.timing.firstTokenMs = assembled.firstTokenMs;
-    facts.response = {
-      status: exchange.status,
-      bytes: exchange.responseBytes,
-      chunks: exchange.chunkCount,
-      streaming: assembled?.streaming ?? false,
-      headers: readHeaderFacts(exchange.responseHeaders, respondedAt, findProviderOfUrl),
-      truncated: assembled?.responseTruncated === true || exchange.notes.includes("response_content_dropped"),
-      ...(assembled !== undefined && { parsed: assembled.response }),
-    };
-  }
-  if (exchange.hasError) {
-    const transportError = readTransportError(exchange.error);
-    // A reason of the app's own (`reader.cancel(new Error("enough"))`) is no failure of the wire; a time-out is one.
-    if (exchange.isCancelled && transportError.kind === "network") transportError.kind = "abort";
-    facts.transportError = transportError;
-  }
-  if (sampleRate !== undefined && sampleRate < 1) facts.sampleRate = sampleRate;
-  return facts;
+}
+
+const NOT_READ: readonly string[] = ["parser_failed"];
+
+function collectNotes({ notes, settings }: Exchange, assembled: AssembledExchange | undefined): readonly string[] {
+  const read = assembled?.notes ?? NOT_READ;
+  if (settings.activeSpan?.isModelCall === true) return [...notes, ...read, NOTE_GEN_AI_SPAN];
+  return read.length === 0 ? notes : [...notes, ...read];
+}
+
+function toTiming(exchange: Exchange, assembled: AssembledExchange | undefined): CallFacts["timing"] {
+  const { startedAt, startTime, endTime } = exchange;
+  const timing: CallFacts["timing"] = { startedAt, durationMs: elapsed(startTime, endTime) };
+  if (exchange.status === 0) return timing;
+  timing.headersMs = elapsed(startTime, exchange.headersTime);
+  if (exchange.chunkCount > 0) timing.firstByteMs = elapsed(startTime, exchange.firstByteTime);
+  if (assembled?.firstTokenMs !== undefined) timing.firstTokenMs = assembled.firstTokenMs;
+  return timing;
+}
+
+function elapsed(from: number, to: number): number {
+  return Math.max(0, to - from);
+}
+
+function toResponseFacts(exchange: Exchange, assembled: AssembledExchange | undefined): CallFacts["response"] {
+  const respondedAt = exchange.startedAt + elapsed(exchange.startTime, exchange.headersTime);
+  return {
+    status: exchange.status,
+    bytes: exchange.responseBytes,
+    chunks: exchange.chunkCount,
+    streaming: assembled?.streaming ?? false,
+    headers: readHeaderFacts(exchange.responseHeaders, respondedAt, findProviderOfUrl),
+    parsed: assembled?.response,
+    truncated: assembled?.responseTruncated === true || exchange.notes.includes("response_content_dropped"),
+  };
+}
+
+function toTransportError({ error, isCancelled }: Exchange): TransportError {
+  const transportError = readTransportError(error);
+  // A reason of the app's own (`reader.cancel(new Error("enough"))`) is no failure of the wire; a time-out is one.
+  if (isCancelled && transportError.kind === "network") transportError.kind = "abort";
+  return transportError;
 }
 
 function requestBytes({ requestBytes: counted, requestBody, requestHeaders }: Exchange): number {

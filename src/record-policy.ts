@@ -7,37 +7,38 @@ import type { CallSettings, CaptureMeta, TapOptions } from "./types.ts";
 
 export type Report = (place: string, error: unknown) => void;
 
-/** @param meta - what `capture` is asked about; it is told the context too */
+/** @param readMeta - what `capture` is asked about; it is told the context too */
 export function createPolicy(
   settings: CallSettings,
-  meta: Omit<CaptureMeta, "context">,
+  readMeta: () => Omit<CaptureMeta, "context">,
   options: TapOptions,
   report: Report,
 ): PrivacyPolicy {
   const policy: PrivacyPolicy = {
-    privacyMode: settings.privacyMode || isCaptureOff(settings, meta, options, report),
+    privacyMode: settings.privacyMode || isCaptureOff(settings, readMeta, options, report),
     excludeInput: settings.excludeInput,
     excludeOutput: settings.excludeOutput,
     captureMedia: options.captureMedia ?? false,
     maxContentLength: options.maxContentLength ?? DEFAULT_MAX_CONTENT_LENGTH,
     redactPii: options.redactPii ?? false,
     digest: digestMedia,
-    onRedactError: (error) => report("redact", error),
   };
-  if (options.redact !== undefined) policy.redact = options.redact;
+  if (options.redact === undefined) return policy;
+  policy.redact = options.redact;
+  policy.onRedactError = (error) => report("redact", error);
   return policy;
 }
 
 /** A `capture` that throws or answers something else gets the strict answer. */
 function isCaptureOff(
   { context }: CallSettings,
-  meta: Omit<CaptureMeta, "context">,
+  readMeta: () => Omit<CaptureMeta, "context">,
   { capture }: TapOptions,
   report: Report,
 ): boolean {
   if (capture === undefined) return false;
   try {
-    const answer = capture({ ...meta, context: structuredClone(context) });
+    const answer = capture({ ...readMeta(), context: structuredClone(context) });
     expectNoPromise(answer, "capture");
     return answer !== "full";
   } catch (error) {

@@ -23,7 +23,7 @@ export function createSpanRecorder({ options, linker, report }: SpanRecorderOpti
     if (kind === "tool") linker.noteTool({ traceId, name, startTime });
     if (!isSampled(traceId, sampleRate)) return undefined;
     // Spans have no provider: what `capture` can tell them by is who asked.
-    const policy = createPolicy(settings, { provider: "app", host: "" }, options, report);
+    const policy = createPolicy(settings, () => ({ provider: "app", host: "" }), options, report);
     if (!isSampled(traceId, contentSampleRate)) policy.privacyMode = true;
     return applySpanPrivacy(buildSpan(draft, sampleRate), policy);
   };

@@ -40,7 +40,9 @@ export function createCostCalculator({ prices = {}, onError }: CostCalculatorOpt
   let list: PriceList | undefined;
   let loading: Promise<void> | undefined;
   const overrides = new Map(Object.entries(prices));
-  const cache = new Map<string, PriceProvider | undefined>();
+  /** By the provider's id, then by model. */
+  const cache = new Map<string, Map<string, PriceProvider | undefined>>();
+  let cached = 0;
 
   /** Loading takes 40 ms: not at import, and not for those who track no cost. */
   async function load(): Promise<void> {
@@ -91,11 +93,18 @@ export function createCostCalculator({ prices = {}, onError }: CostCalculatorOpt
   /** A provider of that one model: the look-up through up to 700 models' patterns is made once. */
   function findModel({ provider, model }: PriceKey): PriceProvider | undefined {
     if (list === undefined) return undefined;
-    const key = `${provider}\n${model}`;
-    if (cache.has(key)) return cache.get(key);
-    if (cache.size >= MAX_CACHED) cache.clear();
+    const known = cache.get(provider);
+    const seen = known?.get(model);
+    if (seen !== undefined || known?.has(model) === true) return seen;
     const found = findPriceProvider(list, provider, model);
-    cache.set(key, found);
+    if (cached >= MAX_CACHED) {
+      cache.clear();
+      cached = 0;
+    }
+    cached += 1;
+    const models = cache.get(provider);
+    if (models === undefined) cache.set(provider, new Map([[model, found]]));
+    else models.set(model, found);
     return found;
   }
 

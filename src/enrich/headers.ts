@@ -1,24 +1,31 @@
 /** What response headers say about a call: ids, limits, times, cost, cache. Pure. */
 import type { RateLimit } from "../types.ts";
-import { readCount, readRateLimits } from "./rate-limits.ts";
+import { isOfRateLimit, readCount, readRateLimits } from "./rate-limits.ts";
 
 export interface HeaderFacts {
-  requestId?: string;
-  rateLimit?: Record<string, RateLimit>;
+  requestId?: string | undefined;
+  rateLimit?: Record<string, RateLimit> | undefined;
   /** How long to wait before the next try. */
-  retryAfterMs?: number;
+  retryAfterMs?: number | undefined;
   /** What the provider says it took. */
-  processingMs?: number;
+  processingMs?: number | undefined;
   /** A gateway answered from its cache. */
-  cacheHit?: boolean;
-  reportedCostUsd?: number;
+  cacheHit?: boolean | undefined;
+  reportedCostUsd?: number | undefined;
   /** Behind a gateway: who answered. */
-  upstreamProvider?: string;
-  serviceTier?: string;
+  upstreamProvider?: string | undefined;
+  serviceTier?: string | undefined;
   /** AWS names its errors here, not in the body. */
-  errorType?: string;
+  errorType?: string | undefined;
   /** Bedrock's counts for models whose body has none; input without what was cached. */
-  tokenCounts?: { input?: number; output?: number; cacheRead?: number; cacheWrite?: number };
+  tokenCounts?: TokenCounts | undefined;
+}
+
+export interface TokenCounts {
+  input?: number | undefined;
+  output?: number | undefined;
+  cacheRead?: number | undefined;
+  cacheWrite?: number | undefined;
 }
 
 type Headers = Readonly<Record<string, string>>;
@@ -84,6 +91,45 @@ const upstreamUrlHeader = "x-litellm-model-api-base";
 
 const tierHeaders = ["x-gemini-service-tier", "x-amzn-bedrock-service-tier"] as const;
 
+const tokenHeaders = [
+  "x-amzn-bedrock-input-token-count",
+  "x-amzn-bedrock-output-token-count",
+  "x-amzn-bedrock-cache-read-input-token-count",
+  "x-amzn-bedrock-cache-write-input-token-count",
+] as const;
+
+/** What a header may tell of, as bits: a response has a dozen headers, and most of these facts in none of them. */
+const Tells = {
+  requestId: 1,
+  rateLimit: 2,
+  retryAfter: 4,
+  processing: 8,
+  cache: 16,
+  cost: 32,
+  upstream: 64,
+  tier: 128,
+  tokens: 256,
+} as const;
+
+const tellsByHeader: ReadonlyMap<string, number> = new Map(
+  [
+    { bit: Tells.requestId, names: requestIdHeaders },
+    { bit: Tells.retryAfter, names: ["retry-after-ms", "x-ms-retry-after-ms", "retry-after"] },
+    { bit: Tells.processing, names: [...processingHeaders.map(([name]) => name), "server-timing"] },
+    { bit: Tells.cache, names: [...cacheHeaders, "x-litellm-cache-key"] },
+    { bit: Tells.cost, names: costHeaders },
+    { bit: Tells.upstream, names: [...upstreamHeaders, upstreamUrlHeader] },
+    { bit: Tells.tier, names: tierHeaders },
+    { bit: Tells.tokens, names: tokenHeaders },
+  ].flatMap(({ bit, names }) => names.map((name): [string, number] => [name, bit])),
+);
+
+function findWhatTheyTell(headers: Headers): number {
+  let bits = 0;
+  for (const name in headers) bits |= tellsByHeader.get(name) ?? (isOfRateLimit(name) ? Tells.rateLimit : 0);
+  return bits;
+}
+
 /**
  * @param headers - lower-case names
  * @param respondedAt - epoch ms at which they came
@@ -94,22 +140,26 @@ export function readHeaderFacts(
   respondedAt: number,
   findProvider?: (url: string) => string | undefined,
 ): HeaderFacts {
-  const cacheHit = readCacheHit(headers);
-  const upstreamUrl = headers[upstreamUrlHeader];
-  return withoutUndefined({
-    requestId: firstText(headers, requestIdHeaders),
-    rateLimit: readRateLimits(headers, respondedAt),
-    retryAfterMs: readRetryAfter(headers, respondedAt),
-    processingMs: readProcessing(headers),
+  const told = findWhatTheyTell(headers);
+  const cacheHit = (told & Tells.cache) === 0 ? undefined : readCacheHit(headers);
+  return {
+    requestId: (told & Tells.requestId) === 0 ? undefined : firstText(headers, requestIdHeaders),
+    rateLimit: (told & Tells.rateLimit) === 0 ? undefined : readRateLimits(headers, respondedAt),
+    retryAfterMs: (told & Tells.retryAfter) === 0 ? undefined : readRetryAfter(headers, respondedAt),
+    processingMs: (told & Tells.processing) === 0 ? undefined : readProcessing(headers),
     cacheHit,
     // LiteLLM repeats the cost of the call that filled its cache; nobody pays it again.
-    reportedCostUsd: cacheHit === true ? undefined : readCost(headers),
-    upstreamProvider:
-      firstText(headers, upstreamHeaders) ?? (upstreamUrl === undefined ? undefined : findProvider?.(upstreamUrl)),
-    serviceTier: firstText(headers, tierHeaders),
+    reportedCostUsd: (told & Tells.cost) === 0 || cacheHit === true ? undefined : readCost(headers),
+    upstreamProvider: (told & Tells.upstream) === 0 ? undefined : readUpstream(headers, findProvider),
+    serviceTier: (told & Tells.tier) === 0 ? undefined : firstText(headers, tierHeaders),
     errorType: headers["x-amzn-errortype"]?.split(":", 1)[0]?.slice(0, 256),
-    tokenCounts: readTokenCounts(headers),
-  });
+    tokenCounts: (told & Tells.tokens) === 0 ? undefined : readTokenCounts(headers),
+  };
+}
+
+function readUpstream(headers: Headers, findProvider?: (url: string) => string | undefined): string | undefined {
+  const url = headers[upstreamUrlHeader];
+  return firstText(headers, upstreamHeaders) ?? (url === undefined ? undefined : findProvider?.(url));
 }
 
 /** `retry-after-ms` (OpenAI, Azure), else `retry-after` in seconds or as a date. */
@@ -156,14 +206,10 @@ function readCost(headers: Headers): number | undefined {
   return undefined;
 }
 
-function readTokenCounts(headers: Headers): HeaderFacts["tokenCounts"] {
-  const counts = withoutUndefined({
-    input: readCount(headers["x-amzn-bedrock-input-token-count"]),
-    output: readCount(headers["x-amzn-bedrock-output-token-count"]),
-    cacheRead: readCount(headers["x-amzn-bedrock-cache-read-input-token-count"]),
-    cacheWrite: readCount(headers["x-amzn-bedrock-cache-write-input-token-count"]),
-  });
-  return Object.keys(counts).length === 0 ? undefined : counts;
+function readTokenCounts(headers: Headers): TokenCounts | undefined {
+  const [input, output, cacheRead, cacheWrite] = tokenHeaders.map((name) => readCount(headers[name]));
+  const isKnown = (input ?? output ?? cacheRead ?? cacheWrite) !== undefined;
+  return isKnown ? { input, output, cacheRead, cacheWrite } : undefined;
 }
 
 function firstText(headers: Headers, names: readonly string[]): string | undefined {
@@ -172,12 +218,4 @@ function firstText(headers: Headers, names: readonly string[]): string | undefin
     if (value !== undefined && value !== "") return value.slice(0, 256);
   }
   return undefined;
-}
-
-function withoutUndefined<T extends object>(fields: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  const result: { [Key in keyof T]?: Exclude<T[Key], undefined> } = {};
-  for (const key in fields) {
-    if (fields[key] !== undefined) result[key] = fields[key] as Exclude<T[typeof key], undefined>;
-  }
-  return result;
 }

@@ -6,18 +6,18 @@ import type { TransportError } from "./transport-error.ts";
 
 export interface EndFacts {
   /** HTTP status; absent when no response head came. */
-  status?: number;
+  status?: number | undefined;
   /** The body really was a stream. */
   streaming: boolean;
-  response?: ParsedResponse;
+  response?: ParsedResponse | undefined;
   /** The model had finished (finish reason, terminal event, `[DONE]`) by the time the wire ended. */
   terminal: boolean;
   /** The app gave up: aborted, cancelled the body, broke out of the stream, or exited. */
   cancelled: boolean;
-  transportError?: TransportError;
-  retryAfterMs?: number;
+  transportError?: TransportError | undefined;
+  retryAfterMs?: number | undefined;
   /** Where the body does not say it: `x-amzn-errortype`. */
-  errorType?: string;
+  errorType?: string | undefined;
 }
 
 export interface Ending {

@@ -52,20 +52,18 @@ export function priceByCalculator(list: PriceList, provider: PriceProvider, call
 }
 
 function toCost(usage: Usage, sums: Sums, prices: ModelPrice): Cost {
-  return {
-    totalUsd: roundUsd(sums.total_price),
-    ...(usage.inputTokens !== undefined && { inputUsd: roundUsd(sums.input_price) }),
-    ...(usage.outputTokens !== undefined && { outputUsd: roundUsd(sums.output_price) }),
-    ...priceCache(usage, prices),
-    source: "computed",
-    pricesVersion: PRICES_VERSION,
-  };
+  const cost: Cost = { totalUsd: roundUsd(sums.total_price), source: "computed", pricesVersion: PRICES_VERSION };
+  if (usage.inputTokens !== undefined) cost.inputUsd = roundUsd(sums.input_price);
+  if (usage.outputTokens !== undefined) cost.outputUsd = roundUsd(sums.output_price);
+  priceCache(cost, usage, prices);
+  return cost;
 }
 
 /** Vertex charges a premium for some models outside its global endpoint, which the list says in words only. */
 function isDearerHere({ price_comments: comments }: PriceProvider["models"][number], host: string): boolean {
+  if (!host.endsWith(".googleapis.com") || comments === undefined) return false;
   const isRegional = /^[\w-]+-aiplatform\.googleapis\.com$|^aiplatform\.\w+\.rep\.googleapis\.com$/.test(host);
-  return isRegional && /\bregional\b.{0,40}\bpremium\b/i.test(comments ?? "");
+  return isRegional && /\bregional\b.{0,40}\bpremium\b/i.test(comments);
 }
 
 /** A list of prices holds those of different times; the price list picks one by the time of the call. */
@@ -105,25 +103,21 @@ function isCovered(prices: ModelPrice, usage: Record<string, number>, provider: 
   return !(audioCostsMore && has("output_audio_tokens") && prices["output_audio_mtok"] === undefined);
 }
 
-function priceCache(usage: Usage, prices: ModelPrice): Partial<Cost> {
+function priceCache(cost: Cost, usage: Usage, prices: ModelPrice): void {
   const input = usage.inputTokens ?? 0;
-  const rate = (...names: string[]): number | undefined => {
-    const name = names.find((candidate) => prices[candidate] !== undefined);
-    return name === undefined ? undefined : rateAt(prices[name], input);
-  };
-  const parts: Partial<Cost> = {};
-  const read = rate("cache_read_mtok", "input_mtok");
-  if (usage.cacheReadTokens !== undefined && read !== undefined && (usage.cacheReadAudioTokens ?? 0) === 0) {
-    parts.cacheReadUsd = roundUsd((usage.cacheReadTokens * read) / 1e6);
+  if (usage.cacheReadTokens !== undefined && (usage.cacheReadAudioTokens ?? 0) === 0) {
+    const read = rateAt(prices["cache_read_mtok"] ?? prices["input_mtok"], input);
+    if (read !== undefined) cost.cacheReadUsd = roundUsd((usage.cacheReadTokens * read) / 1e6);
   }
   const written = cacheWritesOf(usage);
+  if (usage.cacheWriteTokens === undefined && written <= 0) return;
   const long = Math.min(usage.cacheWrite1hTokens ?? 0, written);
-  const write = rate("cache_write_mtok", "input_mtok");
-  const writeLong = rate("cache_write_1h_mtok", "cache_write_mtok", "input_mtok");
-  if (write !== undefined && writeLong !== undefined && (usage.cacheWriteTokens !== undefined || written > 0)) {
-    parts.cacheWriteUsd = roundUsd(((written - long) * write + long * writeLong) / 1e6);
+  const price = prices["cache_write_mtok"] ?? prices["input_mtok"];
+  const write = rateAt(price, input);
+  const writeLong = rateAt(prices["cache_write_1h_mtok"] ?? price, input);
+  if (write !== undefined && writeLong !== undefined) {
+    cost.cacheWriteUsd = roundUsd(((written - long) * write + long * writeLong) / 1e6);
   }
-  return parts;
 }
 
 /** USD per million; long prompts cost more with some models, and then all of the prompt does. */

@@ -55,18 +55,30 @@ export function readRateLimits(
   headers: Readonly<Record<string, string>>,
   respondedAt: number,
 ): Record<string, RateLimit> | undefined {
-  let limits: Map<string, RateLimit> | undefined;
+  let limits: Record<string, RateLimit> | undefined;
+  let count = 0;
   // Azure gives its resets as plain milliseconds, everyone else plain seconds.
   const plainUnit = headers["x-ratelimit-renewalperiod-requests"] !== undefined || isAzure(headers) ? 1 : 1_000;
   for (const header in headers) {
-    if (!header.includes("ratelimit") && !header.startsWith("anthropic-")) continue;
-    const meaning = findMeaning(header);
+    const meaning = isOfRateLimit(header) ? findMeaning(header) : undefined;
     if (meaning === undefined) continue;
     const [name, aspect] = meaning;
-    limits ??= new Map();
-    setAspect(limits, name, aspect, readAspect(aspect, headers[header] ?? "", respondedAt, plainUnit));
+    const value = readAspect(aspect, headers[header] ?? "", respondedAt, plainUnit);
+    if (value === undefined) continue;
+    limits ??= {};
+    if (!Object.hasOwn(limits, name)) {
+      if (count >= MAX_LIMITS) continue;
+      limits[name] = {};
+      count += 1;
+    }
+    (limits[name] as RateLimit)[aspect === "reset" ? "resetMs" : aspect] = value;
   }
-  return limits === undefined || limits.size === 0 ? undefined : Object.fromEntries(limits);
+  return limits;
+}
+
+/** Whether a header may be one of those below. */
+export function isOfRateLimit(header: string): boolean {
+  return header.includes("ratelimit") || header.startsWith("anthropic-");
 }
 
 function isAzure(headers: Readonly<Record<string, string>>): boolean {
@@ -75,14 +87,6 @@ function isAzure(headers: Readonly<Record<string, string>>): boolean {
 
 function readAspect(aspect: string, text: string, respondedAt: number, plainUnit: number): number | undefined {
   return aspect === "reset" ? readReset(text, respondedAt, plainUnit) : readCount(text);
-}
-
-function setAspect(limits: Map<string, RateLimit>, name: string, aspect: Aspect, value: number | undefined): void {
-  if (value === undefined) return;
-  const limit = limits.get(name) ?? {};
-  if (!limits.has(name) && limits.size >= MAX_LIMITS) return;
-  limits.set(name, limit);
-  limit[aspect === "reset" ? "resetMs" : aspect] = value;
 }
 
 /** A count; some servers send `-1` for "no limit" and some `inf`: neither is a number of anything. */
