@@ -111,6 +111,7 @@ describe.concurrent("llm-tap doctor", () => {
       /✓ openai 6\.49\.0: seen by register, install\(\), or new OpenAI\(\{ fetch: tap\.fetch \}\)/,
       /! groq-sdk 0\.9\.0: this version brings node-fetch, which only new Groq\(\{ fetch: tap\.fetch \}\) makes visible/,
       /✓ @mistralai\/mistralai 2\.7\.0: .*fetcher: tap\.fetch/,
+      /! @smithy\/fetch-http-handler is not in reach: npm install @smithy\/fetch-http-handler/,
       /! @aws-sdk\/client-bedrock-runtime 3\.1164\.0: .*@smithy\/fetch-http-handler.*requestHandler: new FetchHttpHandler\(\)/,
       /✗ @google-cloud\/aiplatform 5\.0\.0: speaks gRPC/,
       /! axios 1\.9\.0: .*adapter: "fetch"/,

@@ -109,12 +109,15 @@ describe("install()", () => {
     await expect(callRequest()).rejects.toMatchObject({ code: expect.stringMatching(/CLOSED|DESTROYED/) as string });
   });
 
-  it("sees calls through a composed RetryAgent, and puts it back", async () => {
+  // The one kind that does not stay the object it is: what lies beneath it nobody can reach.
+  it("sees calls through a composed RetryAgent by another object in its place, and puts it back", async () => {
     const agent = new Agent();
     const dispatcher = new RetryAgent(agent).compose(interceptors.dns());
     setGlobalDispatcher(dispatcher);
     const made = makeTap();
     const restore = made.tap.install();
+    expect(getGlobalDispatcher()).not.toBe(dispatcher);
+    expect(getGlobalDispatcher()).toBeInstanceOf(RetryAgent);
     expect(await callRequest()).toEqual(CHAT_ANSWER);
     expect(await (await globalThis.fetch(origin + path, post)).json()).toEqual(CHAT_ANSWER);
     expect(await countCalls(made)).toBe(2);

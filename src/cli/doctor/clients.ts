@@ -9,6 +9,8 @@ interface Client {
   option?: string;
   /** Something that has to be done, or can't be. */
   advice?: string;
+  /** A package that the advice takes for granted. */
+  needs?: string;
   /** `no`: nothing makes it visible. Default `yes`. */
   seen?: "yes" | "no" | "with advice";
 }
@@ -31,8 +33,9 @@ const SDKS: readonly Client[] = [
   {
     name: "@aws-sdk/client-bedrock-runtime",
     seen: "with advice",
+    needs: "@smithy/fetch-http-handler",
     advice:
-      'speaks node:http2; make it use fetch: import { FetchHttpHandler } from "@smithy/fetch-http-handler", then new BedrockRuntimeClient({ requestHandler: new FetchHttpHandler() })',
+      'speaks node:http2; make it use fetch, for register or install() to see: import { FetchHttpHandler } from "@smithy/fetch-http-handler", then new BedrockRuntimeClient({ requestHandler: new FetchHttpHandler() })',
   },
   { name: "@google-cloud/aiplatform", seen: "no", advice: "speaks gRPC; @google/genai with vertexai: true is seen" },
 ];
@@ -69,7 +72,13 @@ export function describeClients(from: string): Line[] {
 function describeAll(clients: readonly Client[], from: string): Line[] {
   return clients.flatMap((client) => {
     const found = findPackage(client.name, from);
-    return found === undefined ? [] : [describeClient(client, found)];
+    if (found === undefined) return [];
+    const { needs } = client;
+    const isMissing = needs !== undefined && findPackage(needs, from) === undefined;
+    return [
+      describeClient(client, found),
+      ...(isMissing ? [note(`${needs} is not in reach: npm install ${needs}`)] : []),
+    ];
   });
 }
 
