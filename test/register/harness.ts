@@ -128,7 +128,7 @@ function runNow({ workplace, args, env = {}, signal }: RunOptions): Promise<Run>
     stdio: ["ignore", "pipe", "pipe"],
   });
   // A child that hangs fails its test by its signal.
-  const limit = setTimeout(() => child.kill("SIGKILL"), 18_000);
+  const limit = setTimeout(() => child.kill("SIGKILL"), 45_000);
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => {

@@ -36,7 +36,10 @@ const HOOKS = `export async function load(url, context, next) {
   return { format: "module", shortCircuit: true, source };
 }`;
 const asModule = (text: string): string => `data:text/javascript,${encodeURIComponent(text)}`;
-const LOADER = asModule(`import { register } from "node:module"; register(${JSON.stringify(asModule(HOOKS))});`);
+/** Node 26 warns of its way to do so. */
+const LOADER = asModule(
+  `import { register } from "node:module"; process.noDeprecation = true; register(${JSON.stringify(asModule(HOOKS))});`,
+);
 
 let runs = 0;
 
