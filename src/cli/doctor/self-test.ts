@@ -27,7 +27,7 @@ const STREAM = [
   .join("")
   .concat("data: [DONE]\n\n");
 
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 15_000;
 
 /** What undici's functions and dispatchers have in common. */
 interface Requester {
