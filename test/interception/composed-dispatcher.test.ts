@@ -42,11 +42,11 @@ const post = chatRequest() as { method: string; headers: Record<string, string>;
 const fetching =
   (makeSignal: () => AbortSignal): Call =>
   (undici, url, dispatcher) =>
-    undici.fetch(url, { ...post, signal: makeSignal(), dispatcher } as never);
+    undici.fetch(url, { ...post, signal: makeSignal(), dispatcher });
 const requesting =
   (makeSignal: () => AbortSignal): Call =>
   (undici, url, dispatcher) =>
-    undici.request(url, { ...post, signal: makeSignal(), dispatcher } as never);
+    undici.request(url, { ...post, signal: makeSignal(), dispatcher });
 const timeout = (): AbortSignal => AbortSignal.timeout(20);
 const aborted = (): AbortSignal => AbortSignal.abort();
 
