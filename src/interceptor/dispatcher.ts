@@ -131,7 +131,8 @@ export function planDispatch(
     next.observers.add(observer);
     const asked =
       observer.options.includeUsage === true ? askForUsage(exchange, options.headers, options.body) : undefined;
-    return attach({ observer, exchange }, withOptions(options, { ...asked, [MARKER]: next }), handler);
+    const seen = asked === undefined ? options : withOptions(options, asked);
+    return attach({ observer, exchange }, withMarker(seen, next), handler);
   } catch (error) {
     // It passes unseen; what has begun has to end all the same.
     observer.report("interceptor", error);
@@ -172,9 +173,17 @@ function watchBody(exchange: Exchange, { body, headers }: DispatchOptions, obser
 
 /** The same options with other values for some; what they inherit is kept too. */
 export function withOptions(options: DispatchOptions, changes: DispatchOptions): DispatchOptions {
+  return isPlain(options) ? { ...options, ...changes } : overlay(options, changes);
+}
+
+/** For each call that is tapped: one spread with a field behind it is several times as fast as two. */
+export function withMarker(options: DispatchOptions, marker: CallMarker): DispatchOptions {
+  return isPlain(options) ? { ...options, [MARKER]: marker } : overlay(options, { [MARKER]: marker });
+}
+
+function isPlain(options: DispatchOptions): boolean {
   const prototype: unknown = Object.getPrototypeOf(options);
-  if (prototype === Object.prototype || prototype === null) return { ...options, ...changes };
-  return overlay(options, changes);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function hasRequest(exchange: Exchange): boolean {

@@ -15,9 +15,18 @@ export interface RequestLine {
 /** `init` with other values for some members, whatever kind of object it is; a Request may stand in for one. */
 export function withInit(init: RequestInit | undefined, changes: RequestInit): RequestInit {
   if (init === undefined || init === null) return changes;
+  return isPlain(init) ? { ...init, ...changes } : overlay(init, changes);
+}
+
+/** For each call that is tapped: one spread with a field behind it is several times as fast as two. */
+export function withDispatcher(init: RequestInit | undefined, dispatcher: object): RequestInit {
+  if (init === undefined || init === null || !isPlain(init)) return withInit(init, { dispatcher } as RequestInit);
+  return { ...init, dispatcher } as RequestInit;
+}
+
+function isPlain(init: RequestInit): boolean {
   const prototype: unknown = Object.getPrototypeOf(init);
-  if (prototype === Object.prototype || prototype === null) return { ...init, ...changes };
-  return overlay(init, changes);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** Whom a call is for: all that is read of one that is none of our business. */

@@ -5,7 +5,7 @@
  */
 import type { CallMarker, Flow, PendingCall } from "../context.ts";
 import type { Exchange, RunContext } from "../types.ts";
-import { attach, type Dispatch, type DispatchOptions, MARKER, noteTapping, urlOf, withOptions } from "./dispatcher.ts";
+import { attach, type Dispatch, type DispatchOptions, MARKER, noteTapping, urlOf, withMarker } from "./dispatcher.ts";
 import { forgetResponse } from "./exchange.ts";
 import type { Handler } from "./handler.ts";
 import {
@@ -21,7 +21,7 @@ import { countInstalls } from "./installs.ts";
 import { askForUsage } from "./include-usage.ts";
 import { createMarker, type Observer } from "./observer.ts";
 import { isRedirect } from "./redirects.ts";
-import { readRequestLine, readTarget, type RequestLine, withInit } from "./fetch-request.ts";
+import { readRequestLine, readTarget, type RequestLine, withDispatcher, withInit } from "./fetch-request.ts";
 import { noteRequestSource, noteRequestValue } from "./request-body.ts";
 import { hasNameOfAbort, tapResponse } from "./response-body.ts";
 
@@ -282,7 +282,7 @@ function giveDispatcher(
   const target = given ?? (hidden === "unknown" ? undefined : hidden) ?? findGlobalDispatcher();
   if (target === undefined) return;
   const isGlobal = given === undefined && (hidden === undefined || hidden === "unknown");
-  plan.init = withInit(plan.init, { dispatcher: standInFor(target, isGlobal, state) } as RequestInit);
+  plan.init = withDispatcher(plan.init, standInFor(target, isGlobal, state));
   // Mocks drop the dispatcher, and pass what they do not mock to the fetch that was there before them: a hook, maybe.
   state.needsFlow = countInstalls() > (isInstall ? 1 : 0);
 }
@@ -334,7 +334,7 @@ function dispatchAttached(state: CallState, dispatch: Dispatch, options: Dispatc
       state.expectsHop = false;
       const plan = attach(
         { observer, exchange, isFollowed: (status, location) => isFollowed(state, status, location) },
-        withOptions(options, { [MARKER]: state.marker }),
+        withMarker(options, state.marker),
         handler,
       );
       state.isAttached = true;

@@ -1,22 +1,19 @@
 /** UUIDv7: ids that sort by time. */
 
+import { randomBytesAsHex } from "#platform";
+
 /** Random bytes are drawn for many ids at once: one call of the system costs more than an id. */
-const POOL_SIZE = 1024;
+const POOL_SIZE = 2048;
 /** As hex digits in one flat text: ids that are put together digit by digit are trees of twenty strings each. */
 let pool = "";
 let poolUsed = 0;
 
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
 function fillPool(): void {
-  const bytes = crypto.getRandomValues(new Uint8Array(POOL_SIZE));
-  const digits: string[] = [];
-  for (const byte of bytes) digits.push(HEX[byte] ?? "00");
-  pool = digits.join("");
+  pool = randomBytesAsHex(POOL_SIZE);
   poolUsed = 0;
 }
 
-/** @param digits How many lower-case hex digits, up to 2,048. */
+/** @param digits How many lower-case hex digits, up to 4,096. */
 export function randomHex(digits: number): string {
   if (poolUsed + digits > pool.length) fillPool();
   poolUsed += digits;

@@ -138,6 +138,11 @@ export function digestMedia(base64: string): MediaDigest {
   return { bytes: bytes.byteLength, sha256: builtIn("node:crypto").createHash("sha256").update(bytes).digest("hex") };
 }
 
+/** @param count - up to 65,536 bytes @returns twice as many lower-case digits */
+export function randomBytesAsHex(count: number): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(count)).buffer).toString("hex");
+}
+
 /** Bytes of a text as UTF-8. */
 export function countBytes(text: string): number {
   return Buffer.byteLength(text);

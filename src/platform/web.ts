@@ -84,6 +84,13 @@ export function digestMedia(base64: string): MediaDigest {
   return { bytes: Math.max(0, Math.floor((base64.length * 3) / 4) - padding), sha256: "" };
 }
 
+/** @param count - up to 65,536 bytes @returns twice as many lower-case digits */
+export function randomBytesAsHex(count: number): string {
+  const digits: string[] = [];
+  for (const byte of crypto.getRandomValues(new Uint8Array(count))) digits.push(byte.toString(16).padStart(2, "0"));
+  return digits.join("");
+}
+
 /** Bytes of a text as UTF-8. */
 export function countBytes(text: string): number {
   return new TextEncoder().encode(text).byteLength;
