@@ -32,7 +32,8 @@ import { openRequest } from "./shared/open-request.ts";
 interface ChatState {
   response: ResponseFold;
   choices: ChoiceFold;
-  serverTools: ServerToolLog;
+  /** Made when there are some. */
+  serverTools: ServerToolLog | undefined;
   processingMs: number | undefined;
   /** One choice was asked for: whatever their index, all chunks are pieces of it. TGI 1.4 counted tokens there. */
   single: boolean;
@@ -50,21 +51,21 @@ const notParameters: ReadonlySet<string> = new Set(["messages", "tools", "functi
 export const openaiChatParser: Parser<ChatState> = {
   api: "openai-chat",
 
-  readRequest(given: RequestInput): ParsedRequest {
-    const input = { ...given, body: unwrapRequest(given.body) };
-    const { request, fields } = openRequest(input, notParameters);
-    Object.assign(request, readConversation(fields["messages"]));
+  readRequest({ route, body }: RequestInput): ParsedRequest {
+    const { request, fields } = openRequest({ route, body: unwrapRequest(body) }, notParameters);
+    const { system, messages } = readConversation(fields["messages"]);
+    if (system !== undefined) request.system = system;
+    if (messages !== undefined) request.messages = messages;
     const tools = readToolDefinitions(fields["tools"], fields["functions"]);
     if (tools !== undefined) request.tools = tools;
     return request;
   },
 
   start(input: ResponseInput): ChatState {
-    const choices = createChoiceFold({ contentLimit: input.contentLimit });
     return {
       response: createResponseFold(input),
-      choices,
-      serverTools: createServerToolLog(choices),
+      choices: createChoiceFold({ contentLimit: input.contentLimit }),
+      serverTools: undefined,
       processingMs: undefined,
       single: asksForOne(input.request),
       deferred: false,
@@ -101,9 +102,9 @@ export const openaiChatParser: Parser<ChatState> = {
     const { response, choices, serverTools, processingMs } = state;
     if (!end.interrupted && endsWithUsage(state)) response.ended = true;
     const { request, route } = response.input;
-    const usage = addServerTools(readOpenAiUsage(response.usage, route.provider), serverTools.uses());
+    const usage = addServerTools(readOpenAiUsage(response.usage, route.provider), serverTools?.uses());
     const { deferred } = state;
-    const built = finishChoices(response, choices, end, usage, { ...findOptIn(request, route), deferred });
+    const built = finishChoices(response, choices, end, usage, { optIn: findOptIn(request, route), deferred });
     if (deferred && response.id !== undefined) built.jobId = response.id;
     if (processingMs !== undefined) built.processingMs = processingMs;
     return built;
@@ -127,7 +128,10 @@ function foldChoice(state: ChatState, choice: JsonObject, position: number, whol
   const message = asObject(choice["message"]) ?? asObject(choice["delta"]);
   if (message !== undefined) {
     const executed = message["executed_tools"];
-    if (executed !== undefined) output = state.serverTools.add(index, executed) || output;
+    if (executed !== undefined) {
+      state.serverTools ??= createServerToolLog(state.choices);
+      output = state.serverTools.add(index, executed) || output;
+    }
     if (message["provider_metadata"] !== undefined) foldGateway(state, message["provider_metadata"]);
   }
   // OpenRouter reports what happened upstream inside the choice.

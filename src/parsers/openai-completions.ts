@@ -74,7 +74,7 @@ export const openaiCompletionsParser: Parser<CompletionsState> = {
   finish({ response, choices, endsWithWire }: CompletionsState, end: ResponseEnd): ParsedResponse {
     if (endsWithWire && !end.interrupted) response.ended = true;
     const { request, route } = response.input;
-    return finishChoices(response, choices, end, readOpenAiUsage(response.usage), findOptIn(request, route));
+    return finishChoices(response, choices, end, readOpenAiUsage(response.usage), { optIn: findOptIn(request, route) });
   },
 };
 

@@ -3,7 +3,7 @@
  * and become `Choice[]`. Linear in its input and bounded: in content by the budget, in parts and choices by number.
  */
 import type { BlobPart, Choice, Part, TextPart } from "../../types.ts";
-import { createContentBudget } from "./content-budget.ts";
+import { type ContentBudget, createContentBudget } from "./content-budget.ts";
 import { mapFinishReason } from "./finish-reason.ts";
 import { buildPart, keepWhole, startsNewCall } from "./choice-parts.ts";
 import type { MediaState, PartState, TextState, ToolCallState } from "./choice-parts.ts";
@@ -79,25 +79,41 @@ interface ChoiceState {
 }
 
 /** @param options.contentLimit - characters of content that all choices together may keep */
-export function createChoiceFold(options: { contentLimit: number }): ChoiceFold {
-  const budget = createContentBudget(options.contentLimit);
-  const choices = new Map<number, ChoiceState>();
-  const notes = new Set<string>();
-  let parts = 0;
-  let partsDropped = false;
-  let finished = false;
+export function createChoiceFold({ contentLimit }: { contentLimit: number }): ChoiceFold {
+  return new Choices(createContentBudget(contentLimit));
+}
 
-  /** A choice whose index is missing or no index is the first one. */
-  function open(index: unknown): ChoiceState | undefined {
+/** A class: every answer has one, and a dozen closures would be made anew for each. */
+class Choices implements ChoiceFold {
+  readonly #budget: ContentBudget;
+  /** Nearly always there is one, and its pieces come one after the other. */
+  #latest: ChoiceState | undefined;
+  /** Made when there is another. */
+  #choices: Map<number, ChoiceState> | undefined;
+  #parts = 0;
+  #tooManyChoices = false;
+  #tooManyParts = false;
+  #finished = false;
+
+  constructor(budget: ContentBudget) {
+    this.#budget = budget;
+  }
+
+  #find(index: unknown): ChoiceState | undefined {
+    // A choice whose index is missing or no index is the first one.
     const key = asIndex(index) ?? 0;
-    const existing = choices.get(key);
-    if (existing !== undefined) return existing;
-    if (choices.size >= MAX_CHOICES) {
-      notes.add("too_many_choices");
+    return this.#latest?.index === key ? this.#latest : this.#choices?.get(key);
+  }
+
+  #open(index: unknown): ChoiceState | undefined {
+    const existing = this.#find(index);
+    if (existing !== undefined) return (this.#latest = existing);
+    if ((this.#choices?.size ?? 0) >= MAX_CHOICES) {
+      this.#tooManyChoices = true;
       return undefined;
     }
     const choice: ChoiceState = {
-      index: key,
+      index: asIndex(index) ?? 0,
       role: undefined,
       finishReason: undefined,
       parts: [],
@@ -107,136 +123,160 @@ export function createChoiceFold(options: { contentLimit: number }): ChoiceFold 
       lastTool: undefined,
       media: undefined,
     };
-    choices.set(key, choice);
+    const before = this.#latest;
+    if (before !== undefined) {
+      this.#choices ??= new Map([[before.index, before]]);
+      this.#choices.set(choice.index, choice);
+    }
+    this.#latest = choice;
     return choice;
   }
 
-  function push(choice: ChoiceState, part: PartState): boolean {
-    if (parts >= MAX_PARTS) {
-      partsDropped = true;
-      notes.add("too_many_parts");
+  #push(choice: ChoiceState, part: PartState): boolean {
+    if (this.#parts >= MAX_PARTS) {
+      this.#tooManyParts = true;
       return false;
     }
-    parts++;
-    choice.parts.push(part);
+    this.#parts++;
+    // Room for the one part that most answers have; `push` on an empty list makes room for 17.
+    if (choice.parts.length === 0) choice.parts = [part];
+    else choice.parts.push(part);
     choice.openText = part.part === "text" ? part : undefined;
     return true;
   }
 
-  return {
-    setRole(index, role) {
-      const choice = open(index);
-      if (choice !== undefined) choice.role ??= asLabel(role);
-    },
+  setRole(index: unknown, role: unknown): void {
+    const choice = this.#open(index);
+    if (choice !== undefined) choice.role ??= asLabel(role);
+  }
 
-    addText(index, type, text) {
-      if (typeof text !== "string" || text === "") return false;
-      const choice = open(index);
-      if (choice === undefined) return true;
-      let part = choice.openText;
-      if (part?.type !== type) {
-        part = { part: "text", type, text: "" };
-        if (!push(choice, part)) return true;
-      }
-      part.text += budget.takeText(text);
-      return true;
-    },
+  addText(index: unknown, type: TextPart["type"], text: unknown): boolean {
+    if (typeof text !== "string" || text === "") return false;
+    const choice = this.#open(index);
+    if (choice === undefined) return true;
+    let part = choice.openText;
+    if (part?.type !== type) {
+      part = { part: "text", type, text: "" };
+      if (!this.#push(choice, part)) return true;
+    }
+    part.text += this.#budget.takeText(text);
+    return true;
+  }
 
-    breakText(index) {
-      const choice = choices.get(asIndex(index) ?? 0);
-      if (choice !== undefined) choice.openText = undefined;
-    },
+  breakText(index: unknown): void {
+    const choice = this.#find(index);
+    if (choice !== undefined) choice.openText = undefined;
+  }
 
-    addToolCall(index, delta) {
-      const id = asLabel(delta.id);
-      const name = asLabel(delta.name);
-      const given = delta.arguments;
-      const text = typeof given === "string" ? given : "";
-      const value = typeof given === "string" || given === null ? undefined : given;
-      if (id === undefined && name === undefined && text === "" && value === undefined) return false;
-      const choice = open(index);
-      if (choice === undefined) return true;
+  addToolCall(index: unknown, delta: ToolCallDelta): boolean {
+    const id = asLabel(delta.id);
+    const name = asLabel(delta.name);
+    const given = delta.arguments;
+    const text = typeof given === "string" ? given : "";
+    const value = typeof given === "string" || given === null ? undefined : given;
+    if (id === undefined && name === undefined && text === "" && value === undefined) return false;
+    const choice = this.#open(index);
+    if (choice === undefined) return true;
 
-      const key = asIndex(delta.index) ?? delta.index ?? undefined;
-      let call: ToolCallState | undefined;
-      if (key !== undefined) call = choice.toolsByIndex?.get(key);
-      else call = id === undefined ? choice.lastTool : choice.toolsById?.get(id);
-      if (
-        call === undefined ||
-        startsNewCall(call, { id, name, text, value, indexed: key !== undefined, begins: delta.begins })
-      ) {
-        call = {
-          part: "tool_call",
-          type: delta.type ?? "tool_call",
-          id: undefined,
-          name: undefined,
-          text: "",
-          value: undefined,
-          freeText: delta.freeText === true,
-          omitted: false,
-          closed: false,
-        };
-        if (!push(choice, call)) return true;
-        if (key !== undefined) (choice.toolsByIndex ??= new Map()).set(key, call);
-      }
-      choice.lastTool = call;
-      if (id !== undefined && call.id === undefined) {
-        call.id = id;
-        (choice.toolsById ??= new Map()).set(id, call);
-      }
-      if (name !== undefined) call.name = name;
-      if (value !== undefined) {
-        call.value = budget.takeJson(value);
-        call.omitted = call.value === undefined;
-        call.closed = true;
-      } else if (text !== "") {
-        const kept = budget.takeText(text);
-        if (kept === "" && call.text === "") call.omitted = true;
-        call.text += kept;
-        call.closed = text.trimEnd().endsWith("}");
-      }
-      return true;
-    },
+    const key = asIndex(delta.index) ?? delta.index ?? undefined;
+    let call: ToolCallState | undefined;
+    if (key !== undefined) call = choice.toolsByIndex?.get(key);
+    else call = id === undefined ? choice.lastTool : choice.toolsById?.get(id);
+    if (
+      call === undefined ||
+      startsNewCall(call, { id, name, text, value, indexed: key !== undefined, begins: delta.begins })
+    ) {
+      call = {
+        part: "tool_call",
+        type: delta.type ?? "tool_call",
+        id: undefined,
+        name: undefined,
+        text: "",
+        value: undefined,
+        freeText: delta.freeText === true,
+        omitted: false,
+        closed: false,
+      };
+      if (!this.#push(choice, call)) return true;
+      if (key !== undefined) (choice.toolsByIndex ??= new Map()).set(key, call);
+    }
+    choice.lastTool = call;
+    if (id !== undefined && call.id === undefined) {
+      call.id = id;
+      (choice.toolsById ??= new Map()).set(id, call);
+    }
+    if (name !== undefined) call.name = name;
+    if (value !== undefined) {
+      call.value = this.#budget.takeJson(value);
+      call.omitted = call.value === undefined;
+      call.closed = true;
+    } else if (text !== "") {
+      const kept = this.#budget.takeText(text);
+      if (kept === "" && call.text === "") call.omitted = true;
+      call.text += kept;
+      call.closed = text.trimEnd().endsWith("}");
+    }
+    return true;
+  }
 
-    addMedia(index, key, delta) {
-      const data = typeof delta.data === "string" ? delta.data : "";
-      const transcript = typeof delta.transcript === "string" ? delta.transcript : "";
-      if (data === "" && transcript === "") return false;
-      const choice = open(index);
-      if (choice === undefined) return true;
-      let part = choice.media?.get(key);
-      if (part === undefined) {
-        part = { part: "media", modality: delta.modality, mimeType: delta.mimeType, data: "", transcript: "" };
-        if (!push(choice, part)) return true;
-        (choice.media ??= new Map()).set(key, part);
-      }
-      part.transcript += budget.takeText(transcript);
-      part.data += budget.takeText(data);
-      return true;
-    },
+  addMedia(index: unknown, key: string, delta: MediaDelta): boolean {
+    const data = typeof delta.data === "string" ? delta.data : "";
+    const transcript = typeof delta.transcript === "string" ? delta.transcript : "";
+    if (data === "" && transcript === "") return false;
+    const choice = this.#open(index);
+    if (choice === undefined) return true;
+    let part = choice.media?.get(key);
+    if (part === undefined) {
+      part = { part: "media", modality: delta.modality, mimeType: delta.mimeType, data: "", transcript: "" };
+      if (!this.#push(choice, part)) return true;
+      (choice.media ??= new Map()).set(key, part);
+    }
+    part.transcript += this.#budget.takeText(transcript);
+    part.data += this.#budget.takeText(data);
+    return true;
+  }
 
-    addPart(index, part) {
-      const choice = open(index);
-      if (choice === undefined) return;
-      const kept = keepWhole(part, budget.takeJson(part) !== undefined);
-      push(choice, { part: "whole", whole: kept });
-    },
+  addPart(index: unknown, part: Part): void {
+    const choice = this.#open(index);
+    if (choice === undefined) return;
+    const kept = keepWhole(part, this.#budget.takeJson(part) !== undefined);
+    this.#push(choice, { part: "whole", whole: kept });
+  }
 
-    setFinishReason(index, raw) {
-      const reason = asLabel(raw);
-      // DashScope's own API says "null" until there is one.
-      if (reason === undefined || reason === "null") return;
-      finished = true;
-      const choice = open(index);
-      if (choice !== undefined) choice.finishReason = reason;
-    },
+  setFinishReason(index: unknown, raw: unknown): void {
+    const reason = asLabel(raw);
+    // DashScope's own API says "null" until there is one.
+    if (reason === undefined || reason === "null") return;
+    this.#finished = true;
+    const choice = this.#open(index);
+    if (choice !== undefined) choice.finishReason = reason;
+  }
 
-    isFinished: () => finished,
-    hasOutput: (index) => (index === undefined ? parts > 0 : (choices.get(asIndex(index) ?? 0)?.parts.length ?? 0) > 0),
-    isTruncated: () => budget.truncated || partsDropped,
-    notes: () => [...notes],
-    build: () => [...choices.values()].sort((a, b) => a.index - b.index).map(buildChoice),
-  };
+  isFinished(): boolean {
+    return this.#finished;
+  }
+
+  hasOutput(index?: unknown): boolean {
+    return index === undefined ? this.#parts > 0 : (this.#find(index)?.parts.length ?? 0) > 0;
+  }
+
+  isTruncated(): boolean {
+    return this.#budget.truncated || this.#tooManyParts;
+  }
+
+  notes(): string[] {
+    const notes: string[] = [];
+    if (this.#tooManyChoices) notes.push("too_many_choices");
+    if (this.#tooManyParts) notes.push("too_many_parts");
+    return notes;
+  }
+
+  build(): Choice[] {
+    if (this.#choices !== undefined) {
+      return [...this.#choices.values()].sort((a, b) => a.index - b.index).map(buildChoice);
+    }
+    return this.#latest === undefined ? [] : [buildChoice(this.#latest)];
+  }
 }
 
 function buildChoice(choice: ChoiceState): Choice {

@@ -14,33 +14,39 @@ export interface ContentBudget {
 
 /** @param limit - characters that may be kept in total */
 export function createContentBudget(limit: number): ContentBudget {
-  let remaining = Number.isFinite(limit) ? Math.max(0, limit) : Number.MAX_SAFE_INTEGER;
-  let truncated = false;
-  return {
-    takeText(text) {
-      if (text.length <= remaining) {
-        remaining -= text.length;
-        return text;
-      }
-      truncated = true;
-      const kept = cutText(text, remaining);
-      // Nothing may follow a cut: a later, shorter text would look like its continuation.
-      remaining = 0;
-      return kept;
-    },
-    takeJson(value) {
-      const size = measureJson(value, remaining);
-      if (size === undefined) {
-        truncated = true;
-        return undefined;
-      }
-      remaining -= size;
-      return value;
-    },
-    get truncated() {
-      return truncated;
-    },
-  };
+  return new Budget(limit);
+}
+
+/** A class: every answer has one, and closures would be made anew for each. */
+class Budget implements ContentBudget {
+  truncated = false;
+  #remaining: number;
+
+  constructor(limit: number) {
+    this.#remaining = Number.isFinite(limit) ? Math.max(0, limit) : Number.MAX_SAFE_INTEGER;
+  }
+
+  takeText(text: string): string {
+    if (text.length <= this.#remaining) {
+      this.#remaining -= text.length;
+      return text;
+    }
+    this.truncated = true;
+    const kept = cutText(text, this.#remaining);
+    // Nothing may follow a cut: a later, shorter text would look like its continuation.
+    this.#remaining = 0;
+    return kept;
+  }
+
+  takeJson(value: unknown): unknown {
+    const size = measureJson(value, this.#remaining);
+    if (size === undefined) {
+      this.truncated = true;
+      return undefined;
+    }
+    this.#remaining -= size;
+    return value;
+  }
 }
 
 /** The first `length` UTF-16 units, one less where the cut would split a surrogate pair. */

@@ -17,7 +17,7 @@ export function finishChoices(
   choices: ChoiceFold,
   end: ResponseEnd,
   usage: Usage | undefined,
-  options: Pick<UsageSituation, "optIn" | "deferred"> = {},
+  { optIn, deferred }: Pick<UsageSituation, "optIn" | "deferred"> = {},
 ): ParsedResponse {
   const { status, route } = response.input;
   const finished = response.ended || choices.isFinished();
@@ -31,7 +31,8 @@ export function finishChoices(
       finished,
       hasOutput: choices.hasOutput(),
       zeroMeansMissing: !isCountedByServer(route.provider),
-      ...options,
+      optIn,
+      deferred,
     }),
     finished,
     truncated: choices.isTruncated(),

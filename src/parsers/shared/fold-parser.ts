@@ -98,7 +98,7 @@ export function createFoldParser(options: FoldParserOptions): Parser<FoldState> 
       const built: Answer & Partial<ParsedResponse> = answer.build({ status: input.status, error, end, finished });
       built.finished = finished;
       if (error !== undefined) built.error = error;
-      if (response.notes.size > 0) built.notes = [...response.notes, ...built.notes];
+      if (response.notes !== undefined) built.notes = [...response.notes, ...built.notes];
       return built as ParsedResponse;
     },
   };

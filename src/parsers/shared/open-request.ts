@@ -23,7 +23,7 @@ function withCommon(contentFields: ReadonlySet<string>): ReadonlySet<string> {
  * @returns the request so far, and the body's fields
  */
 export function openRequest(
-  { route, body }: RequestInput,
+  { route, body }: Pick<RequestInput, "route" | "body">,
   contentFields: ReadonlySet<string>,
 ): { request: ParsedRequest; fields: JsonObject } {
   const fields = asObject(body) ?? {};

@@ -23,7 +23,9 @@ export function readConversation(value: unknown): Conversation {
   let leading = 0;
   while (isSystemRole(all[leading]?.role)) leading++;
   if (leading === 0) return { messages: all };
-  return { system: all.slice(0, leading).flatMap((message) => message.parts), messages: all.slice(leading) };
+  const first = all[0]?.parts ?? [];
+  const system = leading === 1 ? first : all.slice(0, leading).flatMap(({ parts }) => parts);
+  return { system, messages: all.slice(leading) };
 }
 
 export function isSystemRole(role: string | undefined): boolean {
@@ -48,23 +50,21 @@ export function readMessage(value: unknown): Message | undefined {
   if (!isObject(value)) return undefined;
   const role = asLabel(value["role"]) ?? "user";
   const name = asLabel(value["name"]);
-  const message: Message = { role, parts: role === "tool" || role === "function" ? readToolResult(value) : [] };
-  if (name !== undefined) message.name = name;
-  if (message.parts.length === 0) message.parts = readMessageParts(value);
-  return message;
+  const parts = role === "tool" || role === "function" ? readToolResult(value) : readMessageParts(value);
+  return name === undefined ? { role, parts } : { role, parts, name };
 }
 
 /** The parts of an assistant or user message: reasoning, content, refusal, audio, tool calls. */
 function readMessageParts(message: JsonObject): Part[] {
-  const parts: Part[] = [];
+  const content = readContent(message["content"]);
   const reasoning = readReasoning(message);
-  if (reasoning !== undefined) parts.push({ type: "reasoning", content: reasoning });
-  parts.push(...readContent(message["content"]));
+  const parts: Part[] = reasoning === undefined ? content : [{ type: "reasoning", content: reasoning }, ...content];
   const refusal = asString(message["refusal"]);
   if (refusal !== undefined) parts.push({ type: "refusal", content: refusal });
   const audio = asObject(message["audio"]);
   if (audio !== undefined) parts.push(readAudioReference(audio));
-  parts.push(...readToolCalls(message));
+  if ((message["tool_calls"] ?? message["function_call"] ?? undefined) !== undefined)
+    parts.push(...readToolCalls(message));
   return parts;
 }
 

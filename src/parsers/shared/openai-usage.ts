@@ -32,13 +32,17 @@ export function readOpenAiUsage(raw: unknown, provider?: string): Usage | undefi
   const given = asObject(raw);
   if (given === undefined) return undefined;
   const usage = isCamelCase(given) ? toSnakeCase(given) : given;
-  const input = firstObject(usage, [
-    "prompt_tokens_details",
-    "input_tokens_details",
-    "input_token_details", // transcriptions, realtime
-    "prompt_token_details", // Mistral has both
-  ]);
-  const output = firstObject(usage, ["completion_tokens_details", "output_tokens_details", "output_token_details"]);
+  const input =
+    asObject(usage["prompt_tokens_details"]) ??
+    asObject(usage["input_tokens_details"]) ??
+    asObject(usage["input_token_details"]) ?? // transcriptions, realtime
+    asObject(usage["prompt_token_details"]) ?? // Mistral has both
+    NOTHING;
+  const output =
+    asObject(usage["completion_tokens_details"]) ??
+    asObject(usage["output_tokens_details"]) ??
+    asObject(usage["output_token_details"]) ??
+    NOTHING;
 
   const reported = readTokenCount(usage["prompt_tokens"]) ?? readTokenCount(usage["input_tokens"]);
   const totalTokens = readTokenCount(usage["total_tokens"]);
@@ -50,13 +54,11 @@ export function readOpenAiUsage(raw: unknown, provider?: string): Usage | undefi
     readTokenCount(usage["prompt_cache_hit_tokens"]) ?? // DeepSeek
     readTokenCount(input["cache_read_input_tokens"]) ?? // Perplexity Responses
     readTokenCount(usage["cache_read_input_tokens"]); // gateways in front of Anthropic
-  const outputTokens = includeReasoning({
-    input: reported,
-    output: readTokenCount(usage["completion_tokens"]) ?? readTokenCount(usage["output_tokens"]),
-    reasoning: reasoningTokens,
-    total: totalTokens,
-    provider,
-  });
+  const said = readTokenCount(usage["completion_tokens"]) ?? readTokenCount(usage["output_tokens"]);
+  const outputTokens =
+    said === undefined || reasoningTokens === undefined || reasoningTokens === 0
+      ? said
+      : includeReasoning({ input: reported, output: said, reasoning: reasoningTokens, total: totalTokens, provider });
   // xAI may report more cached tokens than prompt tokens: then they were counted apart.
   const cachedApart = reported !== undefined && cacheReadTokens !== undefined && cacheReadTokens > reported;
 
@@ -87,8 +89,8 @@ export function readOpenAiUsage(raw: unknown, provider?: string): Usage | undefi
 }
 
 /** The request, where a stream has usage only when the request asks for it. */
-export function findOptIn(request: ParsedRequest, route: RouteInfo): { optIn?: ParsedRequest } {
-  return reportsWhenAsked(route.upstreamProvider ?? route.provider) ? { optIn: request } : {};
+export function findOptIn(request: ParsedRequest, route: RouteInfo): ParsedRequest | undefined {
+  return reportsWhenAsked(route.upstreamProvider ?? route.provider) ? request : undefined;
 }
 
 /** Providers whose zeros are zeros; elsewhere zeros next to an answer are a server that does not count. */
@@ -118,7 +120,7 @@ export function readTokenCount(value: unknown): number | undefined {
 
 /** Oracle, and gateways written in languages whose fields are called so. */
 function isCamelCase(usage: JsonObject): boolean {
-  return ["promptTokens", "completionTokens", "totalTokens"].some((field) => usage[field] !== undefined);
+  return (usage["promptTokens"] ?? usage["completionTokens"] ?? usage["totalTokens"] ?? undefined) !== undefined;
 }
 
 /** `promptTokensDetails: {cachedTokens}` → `prompt_tokens_details: {cached_tokens}`. */
@@ -132,15 +134,14 @@ function toSnakeCase(source: JsonObject, depth = 0): JsonObject {
 
 interface OutputCounts {
   input: number | undefined;
-  output: number | undefined;
-  reasoning: number | undefined;
+  output: number;
+  reasoning: number;
   total: number | undefined;
   provider: string | undefined;
 }
 
 /** Output with its reasoning. The provider's own total settles whether reasoning is already in it. */
-function includeReasoning({ input, output, reasoning, total, provider }: OutputCounts): number | undefined {
-  if (output === undefined || reasoning === undefined || reasoning === 0) return output;
+function includeReasoning({ input, output, reasoning, total, provider }: OutputCounts): number {
   if (input !== undefined && total !== undefined) {
     if (input + output === total) return output;
     if (input + output + reasoning === total) return output + reasoning;
@@ -161,14 +162,6 @@ function readServerToolUses(usage: JsonObject): Record<string, number> | undefin
     }
   }
   return uses === undefined || uses.size === 0 ? undefined : Object.fromEntries(uses);
-}
-
-function firstObject(source: JsonObject, keys: readonly string[]): JsonObject {
-  for (const key of keys) {
-    const value = asObject(source[key]);
-    if (value !== undefined) return value;
-  }
-  return NOTHING;
 }
 
 const NOTHING: JsonObject = Object.freeze({});

@@ -21,7 +21,8 @@ export interface ResponseFold {
   error: ParsedError | undefined;
   /** A whole body, an error or the end mark was seen. */
   ended: boolean;
-  notes: Set<string>;
+  /** Made when there is one. */
+  notes: Set<string> | undefined;
 }
 
 export function createResponseFold(input: ResponseInput): ResponseFold {
@@ -35,7 +36,7 @@ export function createResponseFold(input: ResponseInput): ResponseFold {
     costUsd: undefined,
     error: undefined,
     ended: false,
-    notes: new Set(),
+    notes: undefined,
   };
 }
 
@@ -48,15 +49,19 @@ export function openFrame(fold: ResponseFold, frame: Frame): JsonObject | number
   if (frame.kind === "body" || frame.kind === "event") return openJson(fold, frame);
   const failed = fold.input.status >= 400;
   if (frame.kind === "binary") {
-    if (!failed) fold.notes.add("unexpected_binary");
+    if (!failed) addNote(fold, "unexpected_binary");
     return FRAME_NOTHING;
   }
   const isEnd = frame.kind === "event-text" && frame.text.startsWith("[DONE]");
   const isError = failed || (frame.kind === "event-text" && frame.name === "error");
   if (isError && !isEnd) fold.error ??= readErrorText(frame.text);
-  else if (!isEnd) fold.notes.add("unexpected_text");
+  else if (!isEnd) addNote(fold, "unexpected_text");
   if (isEnd || isError || frame.kind === "text") fold.ended = true;
   return fold.ended ? FRAME_TERMINAL : FRAME_NOTHING;
+}
+
+function addNote(fold: ResponseFold, note: string): void {
+  (fold.notes ??= new Set()).add(note);
 }
 
 function openJson(
@@ -127,7 +132,13 @@ const countFields = [
 ] as const;
 
 function hasCount(usage: JsonObject): boolean {
-  return countFields.some((field) => readTokenCount(usage[field]) !== undefined);
+  for (const field of countFields) if (readTokenCount(usage[field]) !== undefined) return true;
+  return false;
+}
+
+function joinNotes(first: ReadonlySet<string> | undefined, second: readonly string[] | undefined): string[] {
+  if (first === undefined && (second === undefined || second.length === 0)) return [];
+  return [...(first ?? []), ...(second ?? [])];
 }
 
 /** The head of a finished response; what a parser adds comes over it. */
@@ -139,7 +150,7 @@ export function buildResponse(
     choices: answer.choices,
     usage: answer.usage,
     finished: answer.finished,
-    notes: [...fold.notes, ...(answer.notes ?? [])],
+    notes: joinNotes(fold.notes, answer.notes),
   };
   if (fold.id !== undefined) response.id = fold.id;
   if (fold.model !== undefined) response.model = fold.model;

@@ -63,9 +63,9 @@ export interface UsageSituation {
   /** The model said something. */
   hasOutput: boolean;
   /** Given where a stream reports usage only when the request asks for it (`stream_options.include_usage`). */
-  optIn?: ParsedRequest;
+  optIn?: ParsedRequest | undefined;
   /** The work goes on after the response (background, queued). */
-  deferred?: boolean;
+  deferred?: boolean | undefined;
   /** Zeros next to an answer are a server that does not count. Default true. */
   zeroMeansMissing?: boolean;
 }
