@@ -10,11 +10,13 @@ import { enterMode, MODES, SLOW_MODES } from "./modes.mjs";
 import { attempt, createLog } from "./observe.mjs";
 import { startServer } from "./server.mjs";
 import { PIPELINE_SCENARIOS, REQUEST_SCENARIOS, STREAM_SCENARIOS, TUNNEL_SCENARIOS } from "./undici-scenarios.mjs";
+import { UNUSUAL_FETCHES, UNUSUAL_REQUESTS } from "./unusual-scenarios.mjs";
 
+const FETCHES = { ...FETCH_SCENARIOS, ...UNUSUAL_FETCHES };
 const CLIENTS = {
-  "built-in fetch": FETCH_SCENARIOS,
-  "undici.fetch": FETCH_SCENARIOS,
-  request: REQUEST_SCENARIOS,
+  "built-in fetch": FETCHES,
+  "undici.fetch": FETCHES,
+  request: { ...REQUEST_SCENARIOS, ...UNUSUAL_REQUESTS },
   stream: STREAM_SCENARIOS,
   pipeline: PIPELINE_SCENARIOS,
   "connect and upgrade": TUNNEL_SCENARIOS,
