@@ -45,118 +45,129 @@ const SNIFF_BYTES = 16;
 export const TAIL_LENGTH: number = 64 * 1024;
 
 export function createFraming(options: FramingOptions): Framing {
-  const { sink } = options;
-  let utf8 = createUtf8Decoder();
+  return new BodyFraming(options);
+}
+
+class BodyFraming implements Framing {
+  kind: FramingKind | undefined = undefined;
+  private readonly options: FramingOptions;
+  private readonly sink: FramingSink;
+  private utf8 = createUtf8Decoder();
   /** The first bytes, while they do not yet tell. */
-  let head: Uint8Array | undefined;
-  let splitter: Splitter | undefined;
-  let binarySplitter: Splitter<Uint8Array> | undefined;
-  let binaryBytes = 0;
+  private head: Uint8Array | undefined = undefined;
+  private splitter: Splitter | undefined = undefined;
+  private binarySplitter: Splitter<Uint8Array> | undefined = undefined;
+  private binaryBytes = 0;
   /** White space before the body. */
-  let skipped = 0;
-  const body = createBodyBuffer(options.maxBodyLength);
+  private skipped = 0;
+  private readonly body: BodyBuffer;
   /** The first line of what looks like one JSON value is still open. */
-  let awaitsFirstLine = false;
+  private awaitsFirstLine = false;
 
-  function choose(next: FramingKind): void {
-    framing.kind = next;
-    if (next === "sse") splitter = createSseSplitter(sink);
-    else if (next === "ndjson") splitter = createNdjsonSplitter(sink);
-    else if (next === "json-array") splitter = createJsonArraySplitter(sink);
-    else if (next === "aws-event-stream") binarySplitter = createAwsEventStreamSplitter(sink);
-    awaitsFirstLine = next === "json" && options.status < 400;
+  constructor(options: FramingOptions) {
+    this.options = options;
+    this.sink = options.sink;
+    this.body = new BodyBuffer(options.maxBodyLength);
   }
 
-  function take(bytes: Uint8Array): void {
-    if (framing.kind === "binary") binaryBytes += bytes.byteLength;
-    else if (binarySplitter !== undefined) binarySplitter.push(bytes);
-    else takeText(utf8.push(bytes));
-  }
-
-  function takeText(text: string): void {
-    if (text === "") return;
-    if (splitter !== undefined) {
-      splitter.push(text);
+  push(bytes: Uint8Array): void {
+    if (bytes.byteLength === 0) return;
+    if (this.kind !== undefined) {
+      this.take(bytes);
       return;
     }
-    body.push(text);
-    if (awaitsFirstLine && text.includes("\n")) checkFirstLine();
+    this.head = this.head === undefined ? bytes : concat(this.head, bytes);
+    this.sniff(false);
+  }
+
+  skip(): void {
+    if (this.kind === undefined) this.sniff(true);
+    if (this.utf8.invalid) this.sink.onNote("invalid_utf8");
+    this.utf8 = createUtf8Decoder();
+    this.awaitsFirstLine = false;
+    this.body.skip();
+    // The event that was cut ends here.
+    if (this.kind === "sse" || this.kind === "ndjson") this.splitter?.push("\n\n");
+  }
+
+  end(): void {
+    if (this.kind === undefined) this.sniff(true);
+    const last = this.utf8.end();
+    if (last !== "") this.takeText(last);
+    const { kind, sink, body } = this;
+    if (this.utf8.invalid) sink.onNote("invalid_utf8");
+    this.splitter?.end();
+    this.binarySplitter?.end();
+    if (kind !== undefined && isMismatch(kind, this.options.contentType)) sink.onNote("content_type_mismatch");
+    if (kind === "binary") sink.onBinary(this.skipped + this.binaryBytes);
+    else if ((kind === "json" || kind === "text") && !body.isEmpty()) sink.onBody(kind, body.peek(), body.tail());
+  }
+
+  private choose(next: FramingKind): void {
+    const { sink } = this;
+    this.kind = next;
+    if (next === "sse") this.splitter = createSseSplitter(sink);
+    else if (next === "ndjson") this.splitter = createNdjsonSplitter(sink);
+    else if (next === "json-array") this.splitter = createJsonArraySplitter(sink);
+    else if (next === "aws-event-stream") this.binarySplitter = createAwsEventStreamSplitter(sink);
+    this.awaitsFirstLine = next === "json" && this.options.status < 400;
+  }
+
+  private take(bytes: Uint8Array): void {
+    if (this.kind === "binary") this.binaryBytes += bytes.byteLength;
+    else if (this.binarySplitter !== undefined) this.binarySplitter.push(bytes);
+    else this.takeText(this.utf8.push(bytes));
+  }
+
+  private takeText(text: string): void {
+    if (text === "") return;
+    if (this.splitter !== undefined) {
+      this.splitter.push(text);
+      return;
+    }
+    this.body.push(text);
+    if (this.awaitsFirstLine && text.includes("\n")) this.checkFirstLine();
   }
 
   /** A whole JSON object on the first line with more behind it: the body was a stream all along. */
-  function checkFirstLine(): void {
-    const text = body.peek();
+  private checkFirstLine(): void {
+    const text = this.body.peek();
     const start = text.length - text.trimStart().length;
     const lineEnd = text.indexOf("\n", start);
     if (lineEnd === -1) return;
     const rest = text.slice(lineEnd + 1);
     if (rest.trim() === "") return;
-    awaitsFirstLine = false;
+    this.awaitsFirstLine = false;
     const line = text.slice(start, lineEnd).trimEnd();
     if (!line.startsWith("{") || !line.endsWith("}") || !isJson(line)) return;
     const isSse = /^\s*(?:data|event):/.test(rest.slice(0, 200));
-    choose(isSse ? "sse" : "ndjson");
-    body.clear();
-    if (isSse) sink.onEvent(line);
-    splitter?.push(isSse ? rest : text);
+    this.choose(isSse ? "sse" : "ndjson");
+    this.body.clear();
+    if (isSse) this.sink.onEvent(line);
+    this.splitter?.push(isSse ? rest : text);
   }
 
-  function sniff(final: boolean): void {
+  private sniff(final: boolean): void {
+    const { head } = this;
     if (head === undefined) return;
     const start = skipWhiteSpace(head);
-    const rest = head.subarray(start);
+    const rest = start === 0 ? head : head.subarray(start);
     if (rest.byteLength === 0 && !final) {
-      skipped += start;
-      head = undefined;
+      this.skipped += start;
+      this.head = undefined;
       return;
     }
-    const next = chooseKind(rest, options, final);
+    const next = chooseKind(rest, this.options, final);
     if (next === undefined) {
       // The caller's memory is the caller's.
-      head = head.slice();
+      this.head = head.slice();
       return;
     }
-    choose(next);
-    skipped += start;
-    head = undefined;
-    take(rest);
+    this.choose(next);
+    this.skipped += start;
+    this.head = undefined;
+    this.take(rest);
   }
-
-  // A property, not a getter: an object with getters is slow to make.
-  const framing: { -readonly [Key in keyof Framing]: Framing[Key] } = {
-    kind: undefined,
-    push(bytes) {
-      if (bytes.byteLength === 0) return;
-      if (framing.kind !== undefined) {
-        take(bytes);
-        return;
-      }
-      head = head === undefined ? bytes : concat(head, bytes);
-      sniff(false);
-    },
-    skip() {
-      if (framing.kind === undefined) sniff(true);
-      if (utf8.invalid) sink.onNote("invalid_utf8");
-      utf8 = createUtf8Decoder();
-      awaitsFirstLine = false;
-      body.skip();
-      // The event that was cut ends here.
-      if (framing.kind === "sse" || framing.kind === "ndjson") splitter?.push("\n\n");
-    },
-    end() {
-      if (framing.kind === undefined) sniff(true);
-      const last = utf8.end();
-      if (last !== "") takeText(last);
-      if (utf8.invalid) sink.onNote("invalid_utf8");
-      splitter?.end();
-      binarySplitter?.end();
-      const { kind } = framing;
-      if (kind !== undefined && isMismatch(kind, options.contentType)) sink.onNote("content_type_mismatch");
-      if (kind === "binary") sink.onBinary(skipped + binaryBytes);
-      else if ((kind === "json" || kind === "text") && !body.isEmpty()) sink.onBody(kind, body.peek(), body.tail());
-    },
-  };
-  return framing;
 }
 
 /** `undefined`: the bytes so far do not tell. */
@@ -261,55 +272,58 @@ function isJson(text: string): boolean {
   }
 }
 
-interface BodyBuffer {
-  push(text: string): void;
-  /** What comes next is no longer the beginning. */
-  skip(): void;
-  /** What was kept from the beginning. */
-  peek(): string;
-  /** How the body ends, when its middle was dropped. */
-  tail(): string | undefined;
-  isEmpty(): boolean;
-  clear(): void;
-}
-
 /** Keeps the first `limit` characters and, beyond them, the last `TAIL_LENGTH`. */
-function createBodyBuffer(maxLength: number): BodyBuffer {
-  let limit = maxLength;
-  let pieces: string[] = [];
-  let length = 0;
-  let tails: string[] = [];
-  let tailLength = 0;
+class BodyBuffer {
+  private limit: number;
+  private text = "";
+  private tails: string[] | undefined = undefined;
+  private tailLength = 0;
 
-  return {
-    push(text) {
-      const room = limit - length;
-      if (room > 0) {
-        const kept = text.length > room ? text.slice(0, room) : text;
-        pieces.push(kept);
-        length += kept.length;
-        if (kept.length === text.length) return;
-        text = text.slice(room);
-      }
-      tails.push(text);
-      tailLength += text.length;
-      while (tails.length > 1 && tailLength - (tails[0]?.length ?? 0) >= TAIL_LENGTH)
-        tailLength -= tails.shift()?.length ?? 0;
-    },
-    skip() {
-      limit = length;
-    },
-    peek() {
-      if (pieces.length > 1) pieces = [pieces.join("")];
-      return pieces[0] ?? "";
-    },
-    tail: () => (tailLength === 0 ? undefined : tails.join("").slice(-TAIL_LENGTH)),
-    isEmpty: () => length === 0,
-    clear() {
-      pieces = [];
-      length = 0;
-      tails = [];
-      tailLength = 0;
-    },
-  };
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  push(text: string): void {
+    const room = this.limit - this.text.length;
+    if (text.length <= room) {
+      this.text += text;
+      return;
+    }
+    if (room > 0) this.text += text.slice(0, room);
+    this.pushTail(room > 0 ? text.slice(room) : text);
+  }
+
+  private pushTail(text: string): void {
+    const tails = (this.tails ??= []);
+    tails.push(text);
+    this.tailLength += text.length;
+    while (tails.length > 1 && this.tailLength - (tails[0]?.length ?? 0) >= TAIL_LENGTH) {
+      this.tailLength -= tails.shift()?.length ?? 0;
+    }
+  }
+
+  /** What comes next is no longer the beginning. */
+  skip(): void {
+    this.limit = this.text.length;
+  }
+
+  /** What was kept from the beginning. */
+  peek(): string {
+    return this.text;
+  }
+
+  /** How the body ends, when its middle was dropped. */
+  tail(): string | undefined {
+    return this.tails === undefined ? undefined : this.tails.join("").slice(-TAIL_LENGTH);
+  }
+
+  isEmpty(): boolean {
+    return this.text === "";
+  }
+
+  clear(): void {
+    this.text = "";
+    this.tails = undefined;
+    this.tailLength = 0;
+  }
 }

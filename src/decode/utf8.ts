@@ -15,44 +15,46 @@ const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A byte order mark at the start is dropped. */
 export function createUtf8Decoder(): Utf8Decoder {
-  let held: Uint8Array | undefined;
-  let atStart = true;
+  return new Decoder();
+}
 
-  function decode(bytes: Uint8Array): string {
+/** A class, as all that there is one of for each exchange: to make a dozen closures takes longer than to use them. */
+class Decoder implements Utf8Decoder {
+  invalid = false;
+  private held: Uint8Array | undefined = undefined;
+  private atStart = true;
+
+  push(bytes: Uint8Array): string {
+    let input = bytes;
+    if (this.held !== undefined) {
+      input = new Uint8Array(this.held.byteLength + bytes.byteLength);
+      input.set(this.held);
+      input.set(bytes, this.held.byteLength);
+      this.held = undefined;
+    }
+    const end = input.byteLength - countOpenBytes(input);
+    if (end < input.byteLength) this.held = input.slice(end);
+    return end === 0 ? "" : this.decode(end < input.byteLength ? input.subarray(0, end) : input);
+  }
+
+  end(): string {
+    const rest = this.held;
+    this.held = undefined;
+    return rest === undefined ? "" : this.decode(rest);
+  }
+
+  private decode(bytes: Uint8Array): string {
     let text: string;
     try {
       text = strict.decode(bytes);
     } catch {
-      utf8.invalid = true;
+      this.invalid = true;
       text = lossy.decode(bytes);
     }
-    if (!atStart || text === "") return text;
-    atStart = false;
+    if (!this.atStart || text === "") return text;
+    this.atStart = false;
     return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   }
-
-  // A property, not a getter: an object with getters is slow to make.
-  const utf8: { -readonly [Key in keyof Utf8Decoder]: Utf8Decoder[Key] } = {
-    invalid: false,
-    push(bytes) {
-      let input = bytes;
-      if (held !== undefined) {
-        input = new Uint8Array(held.byteLength + bytes.byteLength);
-        input.set(held);
-        input.set(bytes, held.byteLength);
-        held = undefined;
-      }
-      const end = input.byteLength - countOpenBytes(input);
-      if (end < input.byteLength) held = input.slice(end);
-      return end === 0 ? "" : decode(end < input.byteLength ? input.subarray(0, end) : input);
-    },
-    end() {
-      const rest = held;
-      held = undefined;
-      return rest === undefined ? "" : decode(rest);
-    },
-  };
-  return utf8;
 }
 
 /** How many bytes at the end begin a character that is not yet whole: 0 to 3. */

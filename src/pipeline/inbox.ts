@@ -25,38 +25,36 @@ export interface Inbox {
 const BATCH = 16 * 1024;
 
 export function createInbox(startTime: number): Inbox {
-  let blocks: Uint8Array[] = [];
-  let used = 0;
-  let marks: number[] = [];
+  return new BlockInbox(startTime);
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+class BlockInbox implements Inbox {
+  private readonly startTime: number;
+  private blocks: Uint8Array[] = [];
+  private used = 0;
+  private marks: number[] = [];
   /** Index of the mark that is next, and how much of its chunk is left. */
-  let mark = 0;
-  let rest = 0;
-  let bytes = 0;
-  let gapAt: number | undefined;
+  private mark = 0;
+  private rest = 0;
+  private bytes = 0;
+  private gapAt: number | undefined = undefined;
   /** Big blocks that were handed out to their end. */
-  let spent: Uint8Array[] = [];
-  const piece: Piece = { bytes: new Uint8Array(0), atMs: 0 };
+  private spent: Uint8Array[] | undefined = undefined;
+  private readonly piece: Piece = { bytes: NO_BYTES, atMs: 0 };
 
-  function clear(): void {
-    for (const block of blocks) if (isBigBlock(block)) spent.push(block);
-    blocks = [];
-    marks = [];
-    used = mark = rest = bytes = 0;
-    gapAt = undefined;
+  constructor(startTime: number) {
+    this.startTime = startTime;
   }
 
-  function takeBack(): void {
-    if (spent.length === 0) return;
-    returnBigBlocks(spent);
-    spent = [];
-  }
-
-  function take(exchange: Exchange): void {
-    if (exchange.gapAt !== undefined) gapAt = bytes + exchange.gapAt;
-    blocks = blocks.length === 0 ? listBlocks(exchange) : [...blocks, ...listBlocks(exchange)];
-    marks = mark >= marks.length ? exchange.marks : [...marks.slice(mark), ...exchange.marks];
-    mark = 0;
-    bytes += exchange.pendingBytes;
+  take(exchange: Exchange): void {
+    if (exchange.gapAt !== undefined) this.gapAt = this.bytes + exchange.gapAt;
+    const { blocks, marks, mark } = this;
+    this.blocks = blocks.length === 0 ? listBlocks(exchange) : [...blocks, ...listBlocks(exchange)];
+    this.marks = mark >= marks.length ? exchange.marks : [...marks.slice(mark), ...exchange.marks];
+    this.mark = 0;
+    this.bytes += exchange.pendingBytes;
     exchange.blocks = [];
     exchange.block = undefined;
     exchange.blockUsed = 0;
@@ -65,49 +63,75 @@ export function createInbox(startTime: number): Inbox {
     exchange.gapAt = undefined;
   }
 
-  function next(byChunk: boolean): Piece | "gap" | undefined {
-    takeBack();
-    if (gapAt === 0) {
-      gapAt = undefined;
+  next(byChunk: boolean): Piece | "gap" | undefined {
+    this.takeBack();
+    const { piece, marks } = this;
+    if (this.gapAt === 0) {
+      this.gapAt = undefined;
       return "gap";
     }
-    const block = blocks[0];
+    const block = this.blocks[0];
     if (block === undefined) return undefined;
-    let size = Math.min(block.byteLength - used, BATCH, gapAt ?? BATCH);
-    if (byChunk) size = Math.min(size, openMark());
-    piece.bytes = block.subarray(used, used + size);
-    piece.atMs = Math.max(0, (marks[Math.min(mark, marks.length - 2) + 1] ?? startTime) - startTime);
-    advance(size);
+    let size = Math.min(block.byteLength - this.used, BATCH, this.gapAt ?? BATCH);
+    if (byChunk) size = Math.min(size, this.openMark());
+    piece.bytes = block.subarray(this.used, this.used + size);
+    const cameAt = marks[Math.min(this.mark, marks.length - 2) + 1] ?? this.startTime;
+    piece.atMs = Math.max(0, cameAt - this.startTime);
+    this.advance(size);
     return piece;
   }
 
+  isEmpty(): boolean {
+    return this.bytes === 0 && this.gapAt === undefined;
+  }
+
+  clear(): void {
+    for (const block of this.blocks) this.noteSpent(block);
+    this.blocks = [];
+    this.marks = [];
+    this.used = this.mark = this.rest = this.bytes = 0;
+    this.gapAt = undefined;
+  }
+
+  private noteSpent(block: Uint8Array): void {
+    if (!isBigBlock(block)) return;
+    if (this.spent === undefined) this.spent = [block];
+    else this.spent.push(block);
+  }
+
+  private takeBack(): void {
+    if (this.spent === undefined) return;
+    returnBigBlocks(this.spent);
+    this.spent = undefined;
+  }
+
   /** Bytes left of the chunk that is next. */
-  function openMark(): number {
-    while (rest === 0 && mark < marks.length) {
-      rest = marks[mark] ?? 0;
-      if (rest === 0) mark += 2;
+  private openMark(): number {
+    const { marks } = this;
+    while (this.rest === 0 && this.mark < marks.length) {
+      this.rest = marks[this.mark] ?? 0;
+      if (this.rest === 0) this.mark += 2;
     }
-    return rest === 0 ? BATCH : rest;
+    return this.rest === 0 ? BATCH : this.rest;
   }
 
-  function advance(size: number): void {
-    used += size;
-    bytes -= size;
-    if (gapAt !== undefined) gapAt -= size;
-    if (used >= (blocks[0]?.byteLength ?? 0)) {
+  private advance(size: number): void {
+    const { blocks, marks } = this;
+    this.used += size;
+    this.bytes -= size;
+    if (this.gapAt !== undefined) this.gapAt -= size;
+    if (this.used >= (blocks[0]?.byteLength ?? 0)) {
       const block = blocks.shift();
-      if (block !== undefined && isBigBlock(block)) spent.push(block);
-      used = 0;
+      if (block !== undefined) this.noteSpent(block);
+      this.used = 0;
     }
-    for (let left = size; left > 0 && mark < marks.length;) {
-      if (rest === 0) rest = marks[mark] ?? 0;
-      const part = Math.min(left, rest);
-      rest -= part;
+    for (let left = size; left > 0 && this.mark < marks.length;) {
+      if (this.rest === 0) this.rest = marks[this.mark] ?? 0;
+      const part = Math.min(left, this.rest);
+      this.rest -= part;
       left -= part;
-      if (rest === 0) mark += 2;
+      if (this.rest === 0) this.mark += 2;
     }
-    if (bytes === 0 && gapAt === undefined) clear();
+    if (this.bytes === 0 && this.gapAt === undefined) this.clear();
   }
-
-  return { take, next, isEmpty: () => bytes === 0 && gapAt === undefined, clear };
 }
