@@ -3,7 +3,7 @@
  * came. Never throws; what is odd becomes a note.
  */
 import { parseBoundedJson } from "../decode/bounded-json.ts";
-import { createFraming, type FramingSink, TAIL_LENGTH } from "../decode/framing.ts";
+import { createFraming, type Framing, type FramingSink, TAIL_LENGTH } from "../decode/framing.ts";
 import { recoverLargeJson, repairTruncatedJson } from "../decode/repair-json.ts";
 import type { ParsedBody } from "../decode/request-body.ts";
 import type { ConversationPrint } from "../enrich/fingerprint.ts";
@@ -91,152 +91,180 @@ const TRUNCATION_NOTES: ReadonlySet<string> = new Set([
   "event_stream_message_too_long",
 ]);
 export function createAssembly(options: AssemblyOptions): Assembly {
-  const { route, status } = options;
-  const parser: Parser | undefined = options.parser ?? findParser(route.api);
-  const notes = new Set<string>();
-  let now = 0;
-  /** `[DONE]` came: SDKs read nothing behind it. */
-  let closed = false;
-  /** The wire ended early and what comes now was cut off by it. */
-  let cutOff = false;
-  let request: ParsedRequest | undefined;
-  let state: unknown;
-  let started = false;
+  return new ExchangeAssembly(options);
+}
 
-  function guard<Result>(fallback: Result, run: () => Result): Result {
+/** Takes what the framing finds, as its sink. */
+class ExchangeAssembly implements Assembly, FramingSink {
+  firstTokenMs: number | undefined = undefined;
+  terminal = false;
+  heldLength = 0;
+  streaming = false;
+  private readonly options: AssemblyOptions;
+  private readonly parser: Parser | undefined;
+  private readonly framing: Framing;
+  private notes: string[] = [];
+  private now = 0;
+  /** `[DONE]` came: SDKs read nothing behind it. */
+  private closed = false;
+  /** The wire ended early and what comes now was cut off by it. */
+  private cutOff = false;
+  private request: ParsedRequest | undefined = undefined;
+  private state: unknown = undefined;
+  private started = false;
+  private readonly noteTooDeep = (): void => this.onNote("json_too_deep");
+
+  constructor(options: AssemblyOptions) {
+    const { route, path } = options;
+    this.options = options;
+    this.parser = options.parser ?? findParser(route.api);
+    this.framing = createFraming({
+      contentType: options.responseHeaders["content-type"],
+      status: options.status,
+      mayBeJsonArray: path.includes(":streamGenerateContent"),
+      mayBeEventStream: route.api.startsWith("bedrock-"),
+      maxBodyLength: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
+      sink: this,
+    });
+  }
+
+  push(bytes: Uint8Array, atMs: number): void {
+    this.now = atMs;
+    this.framing.push(bytes);
+    this.streaming = this.isStreaming();
+    if (!this.streaming) this.heldLength += bytes.byteLength;
+  }
+
+  skip(): void {
+    this.onNote("response_content_dropped");
+    this.framing.skip();
+  }
+
+  finish({ interrupted }: { interrupted: boolean }): AssembledExchange {
+    this.cutOff = interrupted;
+    this.framing.end();
+    this.start();
+    const streaming = this.isStreaming();
+    const response = this.finishResponse(streaming, interrupted);
+    if (this.closed) response.finished = true;
+    const { notes } = this;
+    if (notes.length > 0) noteLosses(response, notes);
+    const result: AssembledExchange = {
+      request: this.readRequest(),
+      response,
+      streaming,
+      notes: response.notes.length === 0 ? notes : [...new Set([...notes, ...response.notes])],
+      responseTruncated: response.contentTruncated === true || notes.some((note) => TRUNCATION_NOTES.has(note)),
+    };
+    if (streaming && this.firstTokenMs !== undefined) result.firstTokenMs = this.firstTokenMs;
+    return result;
+  }
+
+  onEvent(text: string, name?: string): void {
+    if (this.closed && !isUsageAlone(text)) return;
+    this.heldLength += Math.max(0, text.length - EVENT_OVERHEAD);
+    const frame = readEvent(text, name, this.noteTooDeep);
+    if (frame === undefined) this.onNote(this.cutOff ? "truncated_event" : "invalid_event_json");
+    if (frame === undefined && this.cutOff) return;
+    const bits = this.fold(frame ?? eventText(text, name));
+    if ((bits & FRAME_OUTPUT) !== 0 && this.options.status < 400) this.firstTokenMs ??= this.now;
+    if ((bits & FRAME_TERMINAL) !== 0) this.terminal = true;
+    if (isEndMark(text)) this.terminal = this.closed = true;
+  }
+
+  onBody(kind: "json" | "text", text: string, tail: string | undefined): void {
+    if (tail !== undefined) this.onNote("response_body_too_large");
+    if (kind === "text") {
+      this.fold({ kind: "text", text });
+      return;
+    }
+    const value = tail === undefined ? this.readBody(text) : recoverLargeJson(text, tail);
+    this.fold(value === undefined ? { kind: "text", text } : { kind: "body", value });
+  }
+
+  onBinary(bytes: number): void {
+    const mimeType = this.options.responseHeaders["content-type"];
+    this.fold(mimeType === undefined ? { kind: "binary", bytes } : { kind: "binary", bytes, mimeType });
+  }
+
+  onNote(note: string): void {
+    if (!this.notes.includes(note)) this.notes.push(note);
+  }
+
+  private readBody(text: string): unknown {
     try {
-      return run();
+      return parseBoundedJson(text, this.noteTooDeep);
     } catch {
-      notes.add("parser_failed");
-      return fallback;
+      const repaired = /^\s*[{[]/.test(text) ? repairTruncatedJson(text) : undefined;
+      this.onNote(repaired === undefined ? "invalid_json" : "truncated_json");
+      return repaired?.value;
     }
   }
 
-  function readRequest(): ParsedRequest {
-    if (request !== undefined) return request;
-    const body = guard<ParsedBody>({ value: undefined, notes: [] }, options.requestBody);
-    for (const note of body.notes) notes.add(note);
-    const input = { route, path: options.path, headers: options.requestHeaders, body: body.value };
-    request = guard<ParsedRequest>({ parameters: {} }, () => parser?.readRequest(input) ?? { parameters: {} });
-    return request;
+  private readRequest(): ParsedRequest {
+    if (this.request !== undefined) return this.request;
+    const { route, path, requestHeaders: headers } = this.options;
+    try {
+      const body = this.options.requestBody();
+      for (const note of body.notes) this.onNote(note);
+      this.request = this.parser?.readRequest({ route, path, headers, body: body.value });
+    } catch {
+      this.onNote("parser_failed");
+    }
+    return (this.request ??= { parameters: {} });
   }
 
-  function start(): void {
-    if (started) return;
-    started = true;
-    const input = {
-      route,
-      status,
-      headers: options.responseHeaders,
-      request: readRequest(),
-      contentLimit: options.contentLimit,
-    };
-    state = guard<unknown>(undefined, () => parser?.start(input));
+  private start(): void {
+    if (this.started) return;
+    this.started = true;
+    const { route, status, responseHeaders: headers, contentLimit } = this.options;
+    const request = this.readRequest();
+    try {
+      this.state = this.parser?.start({ route, status, headers, request, contentLimit });
+    } catch {
+      this.onNote("parser_failed");
+    }
   }
 
-  function fold(frame: Frame): number {
-    start();
-    if (parser === undefined) return 0;
-    return guard(0, () => parser.chunk(state, frame));
+  private fold(frame: Frame): number {
+    this.start();
+    try {
+      return this.parser?.chunk(this.state, frame) ?? 0;
+    } catch {
+      this.onNote("parser_failed");
+      return 0;
+    }
   }
 
-  const noteTooDeep = (): void => void notes.add("json_too_deep");
-
-  const sink: FramingSink = {
-    onEvent(text, name) {
-      if (closed && !isUsageAlone(text)) return;
-      assembly.heldLength += Math.max(0, text.length - EVENT_OVERHEAD);
-      const frame = readEvent(text, name, noteTooDeep);
-      if (frame === undefined) notes.add(cutOff ? "truncated_event" : "invalid_event_json");
-      if (frame === undefined && cutOff) return;
-      const bits = fold(frame ?? eventText(text, name));
-      if ((bits & FRAME_OUTPUT) !== 0 && status < 400) assembly.firstTokenMs ??= now;
-      if ((bits & FRAME_TERMINAL) !== 0) assembly.terminal = true;
-      if (isEndMark(text)) assembly.terminal = closed = true;
-    },
-    onBody(kind, text, tail) {
-      if (tail !== undefined) notes.add("response_body_too_large");
-      if (kind === "text") {
-        fold({ kind: "text", text });
-        return;
-      }
-      const value = tail === undefined ? readBody(text, notes, noteTooDeep) : recoverLargeJson(text, tail);
-      fold(value === undefined ? { kind: "text", text } : { kind: "body", value });
-    },
-    onBinary(bytes) {
-      const mimeType = options.responseHeaders["content-type"];
-      fold(mimeType === undefined ? { kind: "binary", bytes } : { kind: "binary", bytes, mimeType });
-    },
-    onNote(note) {
-      notes.add(note);
-    },
-  };
-
-  const framing = createFraming({
-    contentType: options.responseHeaders["content-type"],
-    status,
-    mayBeJsonArray: options.path.includes(":streamGenerateContent"),
-    mayBeEventStream: route.api.startsWith("bedrock-"),
-    maxBodyLength: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
-    sink,
-  });
-
-  function isStreaming(): boolean {
-    const { kind } = framing;
-    return status < 400 && kind !== undefined && kind !== "json" && kind !== "text" && kind !== "binary";
+  private finishResponse(streaming: boolean, interrupted: boolean): ParsedResponse {
+    if (this.parser === undefined) return emptyResponse("no_parser");
+    let response: ParsedResponse | undefined;
+    try {
+      response = this.parser.finish(this.state, { streaming, interrupted });
+    } catch {
+      this.onNote("parser_failed");
+    }
+    return response ?? emptyResponse("parser_failed");
   }
 
-  // Properties, not getters: an object with getters is slow to make.
-  const assembly: { -readonly [Key in keyof Assembly]: Assembly[Key] } = {
-    firstTokenMs: undefined,
-    terminal: false,
-    heldLength: 0,
-    streaming: false,
-    push(bytes, atMs) {
-      now = atMs;
-      framing.push(bytes);
-      assembly.streaming = isStreaming();
-      if (!assembly.streaming) assembly.heldLength += bytes.byteLength;
-    },
-    skip() {
-      notes.add("response_content_dropped");
-      framing.skip();
-    },
-    finish({ interrupted }) {
-      cutOff = interrupted;
-      framing.end();
-      start();
-      const streaming = isStreaming();
-      const response =
-        parser === undefined
-          ? emptyResponse("no_parser")
-          : (guard(undefined, () => parser.finish(state, { streaming, interrupted })) ??
-            emptyResponse("parser_failed"));
-      if (closed) response.finished = true;
-      if (notes.has("truncated_json")) {
-        response.finished = false;
-        // Counts may be missing behind the cut.
-        if (response.usage.source === "reported") response.usage = { ...response.usage, complete: false };
-      }
-      // Vectors in the part that was dropped were not counted.
-      if (notes.has("response_body_too_large")) {
-        delete response.embeddings;
-        for (const { message } of response.choices) for (const part of message.parts) forgetCutMedia(part);
-      }
-      const result: AssembledExchange = {
-        request: readRequest(),
-        response,
-        streaming,
-        notes: notes.size === 0 && response.notes.length === 0 ? [] : [...new Set([...notes, ...response.notes])],
-        responseTruncated:
-          response.contentTruncated === true ||
-          (notes.size > 0 && [...notes].some((note) => TRUNCATION_NOTES.has(note))),
-      };
-      if (streaming && assembly.firstTokenMs !== undefined) result.firstTokenMs = assembly.firstTokenMs;
-      return result;
-    },
-  };
-  return assembly;
+  private isStreaming(): boolean {
+    const { kind } = this.framing;
+    return this.options.status < 400 && kind !== undefined && kind !== "json" && kind !== "text" && kind !== "binary";
+  }
+}
+
+/** What can't be told for certain of a body that is not whole. */
+function noteLosses(response: ParsedResponse, notes: readonly string[]): void {
+  if (notes.includes("truncated_json")) {
+    response.finished = false;
+    // Counts may be missing behind the cut.
+    if (response.usage.source === "reported") response.usage = { ...response.usage, complete: false };
+  }
+  // Vectors in the part that was dropped were not counted.
+  if (notes.includes("response_body_too_large")) {
+    delete response.embeddings;
+    for (const { message } of response.choices) for (const part of message.parts) forgetCutMedia(part);
+  }
 }
 
 /** Scalars stay text: a stream of plain text has events like `42` and `null`. `undefined`: JSON that does not parse. */
@@ -271,16 +299,6 @@ function isEndMark(text: string): boolean {
 
 function eventText(text: string, name: string | undefined): Frame {
   return name === undefined ? { kind: "event-text", text } : { kind: "event-text", text, name };
-}
-
-function readBody(text: string, notes: Set<string>, onTooDeep: () => void): unknown {
-  try {
-    return parseBoundedJson(text, onTooDeep);
-  } catch {
-    const repaired = /^\s*[{[]/.test(text) ? repairTruncatedJson(text) : undefined;
-    notes.add(repaired === undefined ? "invalid_json" : "truncated_json");
-    return repaired?.value;
-  }
 }
 
 /** Media in whose middle something was dropped: what is left of it says nothing of its size. */

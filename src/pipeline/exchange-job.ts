@@ -6,7 +6,7 @@ import { isBigBlock } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 import { type AssembledExchange, type Assembly, createAssembly } from "./assemble.ts";
 import { concat, dropMiddle, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
-import { createInbox, type Piece } from "./inbox.ts";
+import { createInbox, type Inbox, type Piece } from "./inbox.ts";
 
 export interface JobOptions {
   /** Characters of content that an answer may keep, and bytes of a body that is one JSON value. */
@@ -63,33 +63,147 @@ const DECODE_SLICE = 16 * 1024;
 /** Encoded bytes of an exchange that are kept for `workNow`; a stream that has had more ends with what was decoded. */
 const KEPT_ENCODED = 16 * 1024;
 
-export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape, reader }: JobOptions): Job {
-  const inbox = createInbox(exchange.startTime);
-  let assembly: Assembly | undefined;
-  let decoder: ContentDecoder | undefined;
-  let isDecoderEnded = false;
+export function createJob(exchange: Exchange, options: JobOptions): Job {
+  return new ExchangeJob(exchange, options);
+}
+
+class ExchangeJob implements Job {
+  readonly exchange: Exchange;
+  busy: Promise<void> | undefined = undefined;
+  private readonly options: JobOptions;
+  private readonly inbox: Inbox;
+  private assembly: Assembly | undefined = undefined;
+  private decoder: ContentDecoder | undefined = undefined;
+  private isDecoderEnded = false;
   /** What the decoder was given, while it is little: its own work can't be hurried. */
-  let encoded: Piece[] | undefined = [];
-  let encodedBytes = 0;
+  private encoded: Piece[] | undefined = undefined;
+  private encodedBytes = 0;
   /** Set when all was decoded in one go, which tells no more when each piece came. */
-  let knownFirstToken: { ms: number | undefined } | undefined;
-  let isNoCall = false;
-  let parsedBody: ParsedBody | undefined;
+  private knownFirstToken: { ms: number | undefined } | undefined = undefined;
+  private isNoCall = false;
+  private parsedBody: ParsedBody | undefined = undefined;
   /** Set while the exchange is somewhere else. */
-  let isAway = false;
-  let answer: RemoteAnswer | undefined;
+  private isAway = false;
+  private answer: RemoteAnswer | undefined = undefined;
   /** Only the ends of what comes are kept. */
-  let isShrunk = false;
+  private isShrunk = false;
 
-  const job: Job = { exchange, busy: undefined, work, workNow, isDrained, countHeld, shrink, finish };
-
-  function readBody(): ParsedBody {
-    parsedBody ??= readRequestBody(exchange);
-    return parsedBody;
+  constructor(exchange: Exchange, options: JobOptions) {
+    this.exchange = exchange;
+    this.options = options;
+    this.inbox = createInbox(exchange.startTime);
   }
 
-  function start(): Assembly {
-    decoder = exchange.decoded ? undefined : createContentDecoder(exchange.responseHeaders["content-encoding"]);
+  work(isTimeUp: () => boolean): boolean {
+    if (this.busy !== undefined) return false;
+    const { exchange, inbox } = this;
+    const { reader, exchangeBytes } = this.options;
+    if (this.hasBlob()) {
+      this.busy = readBlob(exchange, exchangeBytes).then(() => {
+        this.busy = undefined;
+      });
+      return false;
+    }
+    if (this.isHeld()) {
+      this.keepEnds();
+      if (!exchange.isEnded) return false;
+      if (reader !== undefined && this.isForReader()) {
+        this.busy = this.readElsewhere(reader);
+        return false;
+      }
+    }
+    if (this.answer?.type === "assembled") return false;
+    if (this.isShrunk && !exchange.isEnded) {
+      dropMiddle(exchange, SMALL_ENDS);
+      return false;
+    }
+    inbox.take(exchange);
+    const hasCome = !inbox.isEmpty() || exchange.isEnded;
+    if (exchange.sniffed && !this.isNoCall && this.assembly === undefined && hasCome)
+      this.isNoCall = !this.looksLikeCall();
+    if (this.isNoCall) {
+      inbox.clear();
+      return false;
+    }
+    if (this.assembly === undefined && hasCome) this.assembly = this.start();
+    if (this.decoder !== undefined) {
+      if (!inbox.isEmpty() || (exchange.isEnded && !this.isDecoderEnded)) this.busy = this.decode(this.decoder);
+      return false;
+    }
+    return this.feed(isTimeUp);
+  }
+
+  workNow(): void {
+    const { exchange, inbox } = this;
+    const isReadingBlob = this.busy !== undefined && this.assembly === undefined && !this.isAway;
+    if (isReadingBlob || this.hasBlob()) {
+      exchange.requestSource = undefined;
+      exchange.notes.push("request_body_not_captured");
+    }
+    if (this.isAway) this.options.reader?.giveBack(exchange);
+    if (this.answer !== undefined && this.answer.type !== "failed") return;
+    inbox.take(exchange);
+    if (exchange.sniffed && this.assembly === undefined) this.isNoCall ||= !this.looksLikeCall();
+    if (this.isNoCall) return;
+    this.assembly ??= this.start();
+    if (this.decoder === undefined) this.feed(() => false);
+    else if (!this.isDecoderEnded || this.busy !== undefined) this.decodeNow();
+  }
+
+  isDrained(): boolean {
+    return (
+      this.busy === undefined &&
+      this.exchange.pendingBytes === 0 &&
+      this.inbox.isEmpty() &&
+      (this.decoder === undefined || this.isDecoderEnded || this.isNoCall)
+    );
+  }
+
+  countHeld(): number {
+    const { exchange, assembly, options } = this;
+    const inAssembly = assembly === undefined ? 0 : Math.min(assembly.heldLength, 2 * options.exchangeBytes);
+    return exchange.requestKept + exchange.pendingBytes + inAssembly;
+  }
+
+  shrink(): boolean {
+    if (this.isAway || this.isShrunk) return false;
+    this.isShrunk = true;
+    dropMiddle(this.exchange, SMALL_ENDS);
+    return true;
+  }
+
+  finish(): AssembledExchange | undefined {
+    const { exchange } = this;
+    if (this.answer?.type === "assembled") return this.answer.assembled;
+    if (this.isNoCall || (exchange.sniffed && this.assembly === undefined && !this.looksLikeCall())) return undefined;
+    this.assembly ??= this.start();
+    const assembled = this.assembly.finish({ interrupted: exchange.hasError });
+    if (this.knownFirstToken !== undefined) {
+      delete assembled.firstTokenMs;
+      if (this.knownFirstToken.ms !== undefined) assembled.firstTokenMs = this.knownFirstToken.ms;
+    }
+    if (this.decoder === undefined) return assembled;
+    // A broken wire breaks the content encoding too: one note says it.
+    for (const note of this.decoder.notes) {
+      if (!(exchange.hasError && note === "truncated_content_encoding")) assembled.notes.push(note);
+      if (note === "decompressed_body_too_large") assembled.responseTruncated = true;
+    }
+    return assembled;
+  }
+
+  private readBody(): ParsedBody {
+    return (this.parsedBody ??= readRequestBody(this.exchange));
+  }
+
+  private looksLikeCall(): boolean {
+    return this.options.hasCallShape(this.exchange, this.readBody().value);
+  }
+
+  private start(): Assembly {
+    const { exchange } = this;
+    const { exchangeBytes } = this.options;
+    const encoding = exchange.responseHeaders["content-encoding"];
+    this.decoder = exchange.decoded || encoding === undefined ? undefined : createContentDecoder(encoding);
     return createAssembly({
       route: exchange.route,
       path: exchange.path,
@@ -97,123 +211,70 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape, rea
       status: exchange.status,
       requestHeaders: exchange.requestHeaders,
       responseHeaders: exchange.responseHeaders,
-      requestBody: readBody,
+      requestBody: () => this.readBody(),
       contentLimit: exchangeBytes,
       maxBodyBytes: exchangeBytes,
     });
   }
 
-  function hasBlob(): boolean {
-    return exchange.requestSource !== undefined && !Array.isArray(exchange.requestSource);
+  private hasBlob(): boolean {
+    const { requestSource } = this.exchange;
+    return requestSource !== undefined && !Array.isArray(requestSource);
   }
 
   /** What cannot be read before its end stays where it is; so does what may have to be read elsewhere. */
-  function isHeld(): boolean {
-    if (assembly !== undefined || answer !== undefined || isNoCall) return false;
-    if (isShrunk && !exchange.isEnded) return true;
+  private isHeld(): boolean {
+    if (this.assembly !== undefined || this.answer !== undefined || this.isNoCall) return false;
+    const { exchange } = this;
+    const { reader } = this.options;
+    if (this.isShrunk && !exchange.isEnded) return true;
     const isBig = reader !== undefined && !reader.isClosed && exchange.requestKept >= REMOTE_BYTES;
     return isBig || (exchange.pendingBytes > 0 && looksWhole(exchange));
   }
 
-  function isForReader(): boolean {
+  private isForReader(): boolean {
+    const { exchange } = this;
+    const { reader } = this.options;
     if (reader === undefined || reader.isClosed) return false;
     const { requestKept, pendingBytes } = exchange;
     return requestKept >= REMOTE_BYTES || pendingBytes >= (isEncoded(exchange) ? REMOTE_ENCODED_BYTES : REMOTE_BYTES);
   }
 
-  async function readElsewhere(through: RemoteReader): Promise<void> {
-    isAway = true;
-    answer = await through.read(exchange);
-    isAway = false;
-    job.busy = undefined;
-    if (answer.type === "no_call") isNoCall = true;
+  private async readElsewhere(through: RemoteReader): Promise<void> {
+    const { exchange } = this;
+    this.isAway = true;
+    const answer = await through.read(exchange);
+    this.answer = answer;
+    this.isAway = false;
+    this.busy = undefined;
+    if (answer.type === "no_call") this.isNoCall = true;
     if (answer.type === "failed") exchange.notes.push(answer.note);
   }
 
-  function work(isTimeUp: () => boolean): boolean {
-    if (job.busy !== undefined) return false;
-    if (hasBlob()) {
-      job.busy = readBlob(exchange, exchangeBytes).then(() => {
-        job.busy = undefined;
-      });
-      return false;
-    }
-    if (isHeld()) {
-      keepEnds();
-      if (!exchange.isEnded) return false;
-      if (reader !== undefined && isForReader()) {
-        job.busy = readElsewhere(reader);
-        return false;
-      }
-    }
-    if (answer?.type === "assembled") return false;
-    if (isShrunk && !exchange.isEnded) {
-      dropMiddle(exchange, SMALL_ENDS);
-      return false;
-    }
-    inbox.take(exchange);
-    if (exchange.sniffed && !isNoCall && assembly === undefined && (!inbox.isEmpty() || exchange.isEnded)) {
-      isNoCall = !hasCallShape(exchange, readBody().value);
-    }
-    if (isNoCall) {
-      inbox.clear();
-      return false;
-    }
-    if (assembly === undefined && (!inbox.isEmpty() || exchange.isEnded)) assembly = start();
-    if (decoder !== undefined) {
-      if (!inbox.isEmpty() || (exchange.isEnded && !isDecoderEnded)) job.busy = decode(decoder);
-      return false;
-    }
-    return feed(isTimeUp);
-  }
-
-  function keepEnds(): void {
-    const ends = isShrunk ? SMALL_ENDS : { headBytes: exchangeBytes, tailBytes: TAIL_LENGTH };
+  private keepEnds(): void {
+    const { exchange, isShrunk } = this;
+    const { exchangeBytes } = this.options;
     // A little over the bound, so that a body that goes on and on is not looked through for each of its chunks.
-    if (isShrunk || exchange.pendingBytes > 1.25 * exchangeBytes) dropMiddle(exchange, ends);
-  }
-
-  function shrink(): boolean {
-    if (isAway || isShrunk) return false;
-    isShrunk = true;
-    dropMiddle(exchange, SMALL_ENDS);
-    return true;
-  }
-
-  function countHeld(): number {
-    return exchange.requestKept + exchange.pendingBytes + Math.min(assembly?.heldLength ?? 0, 2 * exchangeBytes);
-  }
-
-  function workNow(): void {
-    const isReadingBlob = job.busy !== undefined && assembly === undefined && !isAway;
-    if (isReadingBlob || hasBlob()) {
-      exchange.requestSource = undefined;
-      exchange.notes.push("request_body_not_captured");
-    }
-    if (isAway) reader?.giveBack(exchange);
-    if (answer !== undefined && answer.type !== "failed") return;
-    inbox.take(exchange);
-    if (exchange.sniffed && assembly === undefined) isNoCall ||= !hasCallShape(exchange, readBody().value);
-    if (isNoCall) return;
-    assembly ??= start();
-    if (decoder === undefined) feed(() => false);
-    else if (!isDecoderEnded || job.busy !== undefined) decodeNow();
+    if (!isShrunk && exchange.pendingBytes <= 1.25 * exchangeBytes) return;
+    dropMiddle(exchange, isShrunk ? SMALL_ENDS : { headBytes: exchangeBytes, tailBytes: TAIL_LENGTH });
   }
 
   /** All over again, because the decoder may be in the middle of something. */
-  function decodeNow(): void {
-    const all = encoded === undefined ? [] : [...encoded, ...takePieces()];
+  private decodeNow(): void {
+    const isAllThere = this.encodedBytes <= KEPT_ENCODED;
+    const all = isAllThere ? [...(this.encoded ?? []), ...this.takePieces()] : [];
     const bytes = concat(all.map((piece) => piece.bytes));
-    const decoded = decodeContentSync(exchange.responseHeaders["content-encoding"], bytes);
+    const decoded = decodeContentSync(this.exchange.responseHeaders["content-encoding"], bytes);
     if (decoded === undefined || decoded.byteLength === 0) return;
-    knownFirstToken = { ms: assembly?.firstTokenMs };
-    assembly = start();
-    decoder = undefined;
-    assembly.push(decoded, all.at(-1)?.atMs ?? 0);
+    this.knownFirstToken = { ms: this.assembly?.firstTokenMs };
+    this.assembly = this.start();
+    this.decoder = undefined;
+    this.assembly.push(decoded, all.at(-1)?.atMs ?? 0);
   }
 
   /** @returns whether there is more */
-  function feed(isTimeUp: () => boolean): boolean {
+  private feed(isTimeUp: () => boolean): boolean {
+    const { assembly, inbox } = this;
     if (assembly === undefined) return false;
     for (;;) {
       const piece = inbox.next(assembly.firstTokenMs === undefined);
@@ -225,7 +286,8 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape, rea
   }
 
   /** What is encoded has no use for a gap: what comes behind it can't be decoded. */
-  function takePieces(): Piece[] {
+  private takePieces(): Piece[] {
+    const { inbox } = this;
     const pieces: Piece[] = [];
     for (let piece = inbox.next(true); piece !== undefined && piece !== "gap"; piece = inbox.next(true)) {
       const { bytes, atMs } = piece;
@@ -236,54 +298,26 @@ export function createJob(exchange: Exchange, { exchangeBytes, hasCallShape, rea
     return pieces;
   }
 
-  async function decode(through: ContentDecoder): Promise<void> {
-    const taken = takePieces();
-    encodedBytes += taken.reduce((size, { bytes }) => size + bytes.byteLength, 0);
-    if (encodedBytes > KEPT_ENCODED) encoded = undefined;
-    else encoded?.push(...taken);
+  private async decode(through: ContentDecoder): Promise<void> {
+    const { exchange } = this;
+    const taken = this.takePieces();
+    this.encodedBytes += taken.reduce((size, { bytes }) => size + bytes.byteLength, 0);
+    if (this.encodedBytes > KEPT_ENCODED) this.encoded = undefined;
+    else this.encoded = this.encoded === undefined ? taken : [...this.encoded, ...taken];
     for (const { bytes, atMs } of taken) {
       // Little by little: what is packed may unpack to a thousand times as much.
       for (let at = 0; at < bytes.byteLength; at += DECODE_SLICE) {
-        for (const decoded of await through.write(bytes.subarray(at, at + DECODE_SLICE))) assembly?.push(decoded, atMs);
+        const pieces = await through.write(bytes.subarray(at, at + DECODE_SLICE));
+        for (const decoded of pieces) this.assembly?.push(decoded, atMs);
       }
     }
-    if (exchange.isEnded && exchange.pendingBytes === 0 && !isDecoderEnded) {
-      isDecoderEnded = true;
+    if (exchange.isEnded && exchange.pendingBytes === 0 && !this.isDecoderEnded) {
+      this.isDecoderEnded = true;
       const atMs = exchange.endTime - exchange.startTime;
-      for (const bytes of await through.end()) assembly?.push(bytes, atMs);
+      for (const bytes of await through.end()) this.assembly?.push(bytes, atMs);
     }
-    job.busy = undefined;
+    this.busy = undefined;
   }
-
-  function isDrained(): boolean {
-    return (
-      job.busy === undefined &&
-      exchange.pendingBytes === 0 &&
-      inbox.isEmpty() &&
-      (decoder === undefined || isDecoderEnded || isNoCall)
-    );
-  }
-
-  function finish(): AssembledExchange | undefined {
-    if (answer?.type === "assembled") return answer.assembled;
-    if (isNoCall || (exchange.sniffed && assembly === undefined && !hasCallShape(exchange, readBody().value))) {
-      return undefined;
-    }
-    assembly ??= start();
-    const assembled = assembly.finish({ interrupted: exchange.hasError });
-    if (knownFirstToken !== undefined) {
-      delete assembled.firstTokenMs;
-      if (knownFirstToken.ms !== undefined) assembled.firstTokenMs = knownFirstToken.ms;
-    }
-    // A broken wire breaks the content encoding too: one note says it.
-    for (const note of decoder?.notes ?? []) {
-      if (!(exchange.hasError && note === "truncated_content_encoding")) assembled.notes.push(note);
-      if (note === "decompressed_body_too_large") assembled.responseTruncated = true;
-    }
-    return assembled;
-  }
-
-  return job;
 }
 
 function readRequestBody(exchange: Exchange): ParsedBody {
