@@ -1,19 +1,19 @@
 /**
- * Loads `reading.ts`, which is most of the code, behind the first call: one module after the other, each in a turn of
+ * Loads `reading.ts`, which is most of the code, behind the first call: one file after the other, each in a turn of
  * its own, and synchronously, because half of an `import()` would be of no use when the process ends meanwhile.
  */
 import { defer, loadSync } from "#platform";
-import { DEFAULT_OPERATIONS } from "./providers/paths.ts";
 
 type ReadingRoom = typeof import("./reading.ts");
 
-/** Modules that bring most of the others with them; `reading` brings the rest. */
+/** One of each file that the build has joined modules to (`scripts/join-modules.mjs`); `reading` brings the last. */
 const STEPS: readonly string[] = [
   "decode/framing",
-  "decode/content-encoding",
   "enrich/privacy",
-  "enrich/build-call",
-  ...Object.keys(DEFAULT_OPERATIONS).map((api) => `parsers/${api}`),
+  "enrich/link",
+  "parsers/openai-chat",
+  "parsers/gemini",
+  "parsers/ollama",
 ];
 
 /** @throws where modules can't be loaded synchronously: from sources, out of a bundle, on other runtimes */
