@@ -18,12 +18,16 @@ export interface ExchangeStart {
   settings: CallSettings;
 }
 
-/** Size of the first block that response bytes are copied into; later blocks are bigger, up to big blocks. */
-const FIRST_BLOCK = 2 * 1024;
+/**
+ * Size of the first block that response bytes are copied into: a slow stream begins one for each chunk. Later blocks are
+ * bigger, up to big blocks.
+ */
+const FIRST_BLOCK = 512;
 /** What waits is a big body, or comes faster than it is read. */
 const MANY_BYTES = 64 * 1024;
-/** First blocks are cut from a bigger piece of memory: to get memory takes longer than to fill it. */
+/** First blocks are cut from a bigger piece of memory: to get memory takes longer than to fill it. No size of a block. */
 const SLAB_BYTES = 40 * 1024;
+const BIGGEST_PIECE = 4 * 1024;
 let slab = new Uint8Array(0);
 let slabUsed = 0;
 
@@ -131,7 +135,7 @@ export function noteResponseChunk(exchange: Exchange, chunk: Uint8Array): void {
 function startBlock(exchange: Exchange, size: number): Uint8Array {
   const before = closeBlock(exchange);
   const next = Math.max(size, before === 0 ? FIRST_BLOCK : before * 2);
-  const block = before === 0 && size <= 2 * FIRST_BLOCK ? cutFromSlab(next) : new Uint8Array(next);
+  const block = before === 0 && size <= BIGGEST_PIECE ? cutFromSlab(next) : new Uint8Array(next);
   exchange.block = block;
   return block;
 }
