@@ -26,6 +26,11 @@ const BUDGETS = [
   },
 ];
 
+/** @param {string} scenario */
+export function hasBudget(scenario) {
+  return BUDGETS.some((entry) => entry.scenario === scenario);
+}
+
 /** @param rows of `compareToBare` */
 export function listBudgets(rows) {
   return BUDGETS.flatMap(({ scenario, work, budget, read }) =>

@@ -3,7 +3,7 @@
  *
  *   npm run bench                  everything but the peers
  *   npm run bench -- --peers       with the peers, installed into a cache folder outside of the tree
- *   npm run bench -- --minutes 10  as many rounds as fit; one is always made
+ *   npm run bench -- --minutes 10  as many rounds as fit, what has a budget first; one is always made
  *   npm run bench -- --quick       fewer scenarios and rounds; writes nothing unless --write
  *   npm run bench -- --only json   scenarios whose name contains this; writes nothing unless --write
  */
@@ -13,6 +13,7 @@ import os from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { hasBudget } from "./budgets.mjs";
 import { runRounds } from "./end-to-end/run.mjs";
 import { SCENARIOS } from "./end-to-end/scenarios.mjs";
 import { VARIANTS } from "./end-to-end/variants.mjs";
@@ -75,7 +76,8 @@ const plan = Object.keys(SCENARIOS)
   .map((scenario) => {
     const hasPeers = flags.peers && SCENARIOS[scenario].peers !== undefined;
     return { scenario, variants: [...Object.keys(VARIANTS), ...(hasPeers ? peers : [])] };
-  });
+  })
+  .toSorted((one, other) => Number(hasBudget(other.scenario)) - Number(hasBudget(one.scenario)));
 
 console.log("End to end");
 const measured = await runRounds({

@@ -60,6 +60,7 @@ const COLUMNS = [
   ["peak RSS, ×", (row) => withNoise(row.rss)],
   ["import, ms", (row) => formatNumber(row.importMs, 0)],
   ["recorded", describeRecorded],
+  ["rounds", (row) => formatNumber(row.rounds, 0)],
 ];
 
 /** @param {{ own: object[], rows: object[], peers: string[], rounds: number, load: number[] }} measured */
@@ -71,7 +72,7 @@ export function writeReport({ own, rows, peers, rounds, load }) {
     "",
     "Written by `npm run bench` (with `-- --peers` for the last table). Numbers of one machine, to be compared with each other only.",
     "",
-    `Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0]?.model ?? "unknown processor"}, ${rounds} interleaved rounds, load average ${load.map((value) => formatNumber(value, 1)).join(" → ")}.`,
+    `Node ${process.version}, ${os.cpus().length} × ${os.cpus()[0]?.model ?? "unknown processor"}, up to ${rounds} interleaved rounds, load average ${load.map((value) => formatNumber(value, 1)).join(" → ")}.`,
     "",
     "## The tap's own cost",
     "",

@@ -53,34 +53,43 @@ const FIELDS = [
 ];
 
 /**
- * Each round goes through all scenarios, so that what the machine does meanwhile falls on all of them.
+ * Each round goes through all scenarios, so that what the machine does meanwhile falls on all of them. The first is whole;
+ * the others leave out what no longer fits into the time, scenarios of the plan's end first.
  *
  * @param {{ plan: { scenario: string, variants: string[] }[], rounds: number, until?: number, onRound?: (turn: number) => void }} options
- *   `until`: no round is begun that would end after this, in ms of `performance.now()`; one is always made
+ *   `until`: nothing is begun that would end after this, in ms of `performance.now()`
  * @returns one row for each scenario and variant: medians, and how far the middle half of them lies apart
  */
 export async function runRounds({ plan, rounds, until = Number.POSITIVE_INFINITY, onRound }) {
   const server = await startServer();
   const results = new Map();
+  const took = new Map();
   let made = 0;
+  async function runScenario({ scenario, variants }, turn) {
+    const started = performance.now();
+    // Each variant is first as often as last.
+    const order = variants.map((_, index) => variants[(index + turn) % variants.length]);
+    for (const variant of order) {
+      const key = `${scenario}\n${variant}`;
+      const list = results.get(key) ?? [];
+      results.set(key, list);
+      // What has failed once would fail again, and take its time.
+      if (list.some(({ failure }) => failure !== undefined)) continue;
+      list.push(await runClient(variant, scenario, server.port));
+    }
+    took.set(scenario, performance.now() - started);
+  }
   try {
     for (let turn = 0; turn < rounds; turn += 1) {
-      const started = performance.now();
-      for (const { scenario, variants } of plan) {
-        // Each variant is first as often as last.
-        const order = variants.map((_, index) => variants[(index + turn) % variants.length]);
-        for (const variant of order) {
-          const key = `${scenario}\n${variant}`;
-          const list = results.get(key) ?? [];
-          results.set(key, list);
-          // What has failed once would fail again, and take its time.
-          if (list.some(({ failure }) => failure !== undefined)) continue;
-          list.push(await runClient(variant, scenario, server.port));
-        }
+      let any = false;
+      for (const entry of plan) {
+        if (performance.now() + (took.get(entry.scenario) ?? 0) > until && turn > 0) continue;
+        any = true;
+        await runScenario(entry, turn);
       }
+      if (!any) break;
       made += 1;
       onRound?.(made);
-      if (performance.now() + (performance.now() - started) > until) break;
     }
   } finally {
     server.stop();
