@@ -1,7 +1,7 @@
 /** The composition root: the only file that knows all rooms. */
 import { armSignals, defer, onProcessEnd, settleSignals } from "#platform";
 import { createBackground } from "./background.ts";
-import { getFlowStore, mergeContext } from "./context.ts";
+import { type Flow, getFlowStore, mergeContext } from "./context.ts";
 import { createCounters, increase, readStats } from "./counters.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createEmitter, type TapEvents } from "./emitter.ts";
@@ -328,7 +328,9 @@ export function createTap(options: TapOptions = {}): Tap {
       run: (context, fn) => {
         checkContext(context, "run");
         const outer = flow.get();
-        return flow.run({ ...outer, context: mergeContext(outer?.context, context) }, fn);
+        const inner: Flow = { context, ...outer };
+        inner.context = mergeContext(outer?.context, context);
+        return flow.run(inner, fn);
       },
       with: (context) => {
         checkContext(context, "with");

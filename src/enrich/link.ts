@@ -72,11 +72,19 @@ export function linkAlone(
   hints: TraceHints & Pick<LinkHints, "headers">,
   randomHex: LinkerOptions["randomHex"],
 ): LlmCall {
-  const given = findGivenTrace(hints) ?? { traceId: randomHex(32) };
-  call.trace = { ...given, spanId: randomHex(16) };
+  const given: GivenTrace = findGivenTrace(hints) ?? { traceId: randomHex(32) };
+  call.trace = joinTrace(given, randomHex(16), given.parentSpanId);
   const attempt = readCount(hints.headers);
   if (attempt !== undefined) call.request.attempt = attempt;
   return call;
+}
+
+/** Field by field: one that is added to a spread copy gives each copy a hidden class of its own. */
+function joinTrace({ traceId, linkedBy }: GivenTrace, spanId: string, parentSpanId: string | undefined): Trace {
+  const trace: Trace = { traceId, spanId };
+  if (parentSpanId !== undefined) trace.parentSpanId = parentSpanId;
+  if (linkedBy !== undefined) trace.linkedBy = linkedBy;
+  return trace;
 }
 
 /** What an attempt leaves for the next one. */
@@ -136,7 +144,9 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     const turn = before === undefined ? 1 : (before.turn ?? 1) + 1 + (predecessor?.skipped ?? 0);
     if (given !== undefined) {
       const parent = given.parentSpanId ?? (before?.traceId === given.traceId ? before.spanId : undefined);
-      return { ...given, spanId, ...(parent !== undefined && { parentSpanId: parent }), turn };
+      const trace = joinTrace(given, spanId, parent);
+      trace.turn = turn;
+      return trace;
     }
     // Attempts stand side by side.
     if (earlier !== undefined) return { ...earlier.memo.trace, spanId };

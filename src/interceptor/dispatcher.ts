@@ -176,9 +176,15 @@ export function withOptions(options: DispatchOptions, changes: DispatchOptions):
   return isPlain(options) ? { ...options, ...changes } : overlay(options, changes);
 }
 
-/** For each call that is tapped: one spread with a field behind it is several times as fast as two. */
+/**
+ * For each call that is tapped. The new field first: one that is added to a spread copy gives each copy a hidden class of
+ * its own, which undici then meets in every place that reads the options.
+ */
 export function withMarker(options: DispatchOptions, marker: CallMarker): DispatchOptions {
-  return isPlain(options) ? { ...options, [MARKER]: marker } : overlay(options, { [MARKER]: marker });
+  if (!isPlain(options)) return overlay(options, { [MARKER]: marker });
+  const copy: DispatchOptions = { [MARKER]: marker, ...options };
+  copy[MARKER] = marker;
+  return copy;
 }
 
 function isPlain(options: DispatchOptions): boolean {

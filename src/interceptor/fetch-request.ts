@@ -18,10 +18,15 @@ export function withInit(init: RequestInit | undefined, changes: RequestInit): R
   return isPlain(init) ? { ...init, ...changes } : overlay(init, changes);
 }
 
-/** For each call that is tapped: one spread with a field behind it is several times as fast as two. */
+/**
+ * For each call that is tapped. The new field first: one that is added to a spread copy gives each copy a hidden class of
+ * its own, which undici then meets in every place that reads `init`.
+ */
 export function withDispatcher(init: RequestInit | undefined, dispatcher: object): RequestInit {
   if (init === undefined || init === null || !isPlain(init)) return withInit(init, { dispatcher } as RequestInit);
-  return { ...init, dispatcher } as RequestInit;
+  const copy = { dispatcher, ...init };
+  copy.dispatcher = dispatcher;
+  return copy as RequestInit;
 }
 
 function isPlain(init: RequestInit): boolean {

@@ -239,7 +239,9 @@ function joinCall(options: FetchTapOptions, plan: PlannedCall, { line, exchange,
   if (observer.options.includeUsage === true) askInFetch(plan, exchange, line);
   noteBody(observer, exchange, plan.init?.body);
   plan.state = state;
-  plan.flow = { ...outer, marker };
+  // The new field first, as in `withMarker`.
+  plan.flow = { marker, ...outer };
+  plan.flow.marker = marker;
   giveDispatcher(plan, state, line.request, options);
 }
 

@@ -142,7 +142,9 @@ function followUpload(exchange: Exchange, body: AsyncIterator<unknown>, flow: Fl
     next() {
       const outer = flow.get();
       const upload = { call: exchange, outer: outer?.upload };
-      return flow.runUntilSettled({ ...outer, upload }, () => body.next());
+      const inner: Flow = { upload, ...outer };
+      inner.upload = upload;
+      return flow.runUntilSettled(inner, () => body.next());
     },
     ...(typeof body.return === "function" && {
       return: (value?: unknown) => (body.return as Return).call(body, value),
