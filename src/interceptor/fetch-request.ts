@@ -26,7 +26,7 @@ export function withDispatcher(init: RequestInit | undefined, dispatcher: object
   if (init === undefined || init === null || !isPlain(init)) return withInit(init, { dispatcher } as RequestInit);
   const copy = { dispatcher, ...init };
   copy.dispatcher = dispatcher;
-  return copy as RequestInit;
+  return copy;
 }
 
 function isPlain(init: RequestInit): boolean {
