@@ -1,6 +1,6 @@
 /**
- * THE privacy gate: the one place through which every field of a record passes. A record is built anew from what the
- * tables below let through, so a field that nobody decided about reaches no sink (and does not compile).
+ * THE privacy gate: the one place through which every field of a record passes. What the tables below do not let through
+ * is left out of a copy, so a field that nobody decided about reaches no sink (and does not compile).
  *
  * With content off stay: model, settings by allow-list, finish reasons, names and ids of tool calls, media descriptors,
  * usage, timings, ids, status, and of an error its kind, status, code and type. Order for each text: credentials,
