@@ -12,7 +12,7 @@ import {
   resolveSettings,
 } from "../context.ts";
 import { scrubUrl } from "../providers/secrets.ts";
-import type { Exchange, RunContext, TapOptions } from "../types.ts";
+import type { Exchange, RouteInfo, RunContext, TapOptions } from "../types.ts";
 import { addNote, createExchange, noteEnd } from "./exchange.ts";
 import { findHeader } from "./headers.ts";
 import { createRedirects, type Redirects } from "./redirects.ts";
@@ -68,8 +68,22 @@ export interface Observer extends ObserverOptions {
   fail(exchange: Exchange, error: unknown, isCancelled: boolean): void;
 }
 
-/** Origins remembered before the cache starts anew. */
+/** Origins, and places at them, remembered before a cache starts anew. */
 const CACHE_LIMIT = 2000;
+/** Longer ones hold what is said once. */
+const LONGEST_PATH_KEPT = 200;
+
+/** What the address of a call tells. */
+interface Place {
+  route: RouteInfo;
+  /** Whether it is a call, its body says. */
+  isSniffed: boolean;
+  /** These without credentials. */
+  url: string;
+  host: string;
+  path: string;
+  pollOf: string | undefined;
+}
 
 export function createObserver(parts: ObserverOptions): Observer {
   const { router, options, flow } = parts;
@@ -107,15 +121,62 @@ export function createObserver(parts: ObserverOptions): Observer {
     }
   }
 
-  function begin(interest: HostEntry | "sniff", start: BeginOptions): Exchange | undefined {
+  /** By origin, then by path: what an app calls, it calls again and again. */
+  const places = new Map<string, Map<string, Place>>();
+  let placesKnown = 0;
+
+  function findPlace(interest: HostEntry | "sniff", start: BeginOptions): Place | undefined {
+    if (start.method !== "POST") return readPlace(interest, start)?.place;
+    const known = places.get(start.origin)?.get(start.path);
+    if (known !== undefined) return known;
+    const read = readPlace(interest, start);
+    if (read?.isLasting === true) keepPlace(start, read.place);
+    return read?.place;
+  }
+
+  function keepPlace({ origin, path }: BeginOptions, place: Place): void {
+    // A query may hold a key.
+    if (path.length > LONGEST_PATH_KEPT || path.includes("?")) return;
+    if (placesKnown >= CACHE_LIMIT) {
+      places.clear();
+      placesKnown = 0;
+    }
+    let byPath = places.get(origin);
+    if (byPath === undefined) places.set(origin, (byPath = new Map<string, Place>()));
+    byPath.set(path, place);
+    placesKnown += 1;
+  }
+
+  /** `isLasting`: it does not depend on the headers. */
+  function readPlace(
+    interest: HostEntry | "sniff",
+    { method, origin, path, headers }: BeginOptions,
+  ): { place: Place; isLasting: boolean } | undefined {
     const isSniffed = interest === "sniff";
-    const called = isSniffed
-      ? router.sniff(start.method, start.path)
-      : router.route(interest, start.method, start.path, (name) => findHeader(start.headers, name));
-    const poll = isSniffed || called !== undefined ? undefined : router.routePoll(interest, start.method, start.path);
+    let isLasting = true;
+    const readHeader = (name: string): string | undefined => {
+      isLasting = false;
+      return findHeader(headers, name);
+    };
+    const called = isSniffed ? router.sniff(method, path) : router.route(interest, method, path, readHeader);
+    const poll = isSniffed || called !== undefined ? undefined : router.routePoll(interest, method, path);
     const route = called ?? poll?.route;
-    if (route === undefined) {
-      if (!isSniffed) parts.countIgnored("not_inference");
+    if (route === undefined) return undefined;
+    const place: Place = {
+      route,
+      isSniffed: isSniffed || route.bodyDecides === true,
+      url: scrubUrl(origin + path),
+      host: authorityOf(origin) ?? "",
+      path: scrubUrl(path),
+      pollOf: poll?.jobId,
+    };
+    return { place, isLasting };
+  }
+
+  function begin(interest: HostEntry | "sniff", start: BeginOptions): Exchange | undefined {
+    const place = findPlace(interest, start);
+    if (place === undefined) {
+      if (interest !== "sniff") parts.countIgnored("not_inference");
       return undefined;
     }
     const fromOption = readContextOption();
@@ -134,13 +195,13 @@ export function createObserver(parts: ObserverOptions): Observer {
     const exchange = createExchange({
       id: start.id ?? createId(Date.now()),
       via: start.via,
-      route,
-      sniffed: isSniffed || route.bodyDecides === true,
+      route: place.route,
+      sniffed: place.isSniffed,
       method: start.method,
-      url: scrubUrl(start.origin + start.path),
-      host: authorityOf(start.origin) ?? "",
-      path: scrubUrl(start.path),
-      pollOf: poll?.jobId,
+      url: place.url,
+      host: place.host,
+      path: place.path,
+      pollOf: place.pollOf,
       settings,
     });
     for (const note of notes) addNote(exchange, note);
