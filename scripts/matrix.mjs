@@ -68,8 +68,8 @@ for (const line of notRun) console.log(`NOT RUN: ${line}`);
 const sum = (key) => rows.reduce((total, row) => total + row[key], 0);
 const isGood = rows.every(({ problems }) => problems.length === 0);
 // For the last line of `.ci/run`.
-if (process.env.LLM_TAP_COUNTS !== undefined) {
-  appendFileSync(process.env.LLM_TAP_COUNTS, `${sum("passed")} ${sum("failed")} ${sum("skipped")}\n`);
+if (process.env.TEST_COUNTS_FILE !== undefined) {
+  appendFileSync(process.env.TEST_COUNTS_FILE, `${sum("passed")} ${sum("failed")} ${sum("skipped")}\n`);
 }
 console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
 process.exit(isGood ? 0 : 1);

@@ -39,7 +39,7 @@ export function createSkipCounter(): Reporter {
 
 /** For the last line of `.ci/run`. A file that does not load counts as a test that failed. */
 function addCounts(modules: readonly TestModule[]): void {
-  const counts = process.env["LLM_TAP_COUNTS"];
+  const counts = process.env["TEST_COUNTS_FILE"];
   if (counts === undefined) return;
   const tests = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state));
   const [passed, failed, skipped] = ["passed", "failed", "skipped"].map(
