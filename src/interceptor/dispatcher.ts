@@ -14,7 +14,7 @@ import { type Attachment, type Handler, mirrorHandler } from "./handler.ts";
 import { addNote } from "./exchange.ts";
 import { askForUsage } from "./include-usage.ts";
 import { createMarker, type Observer } from "./observer.ts";
-import { overlay } from "./overlay.ts";
+import { isPlain, overlay } from "./overlay.ts";
 import { watchRequestBody } from "./request-body.ts";
 
 /** Options of a dispatch, as far as they are of interest. */
@@ -185,11 +185,6 @@ export function withMarker(options: DispatchOptions, marker: CallMarker): Dispat
   const copy: DispatchOptions = { [MARKER]: marker, ...options };
   copy[MARKER] = marker;
   return copy;
-}
-
-function isPlain(options: DispatchOptions): boolean {
-  const prototype: unknown = Object.getPrototypeOf(options);
-  return prototype === Object.prototype || prototype === null;
 }
 
 function hasRequest(exchange: Exchange): boolean {

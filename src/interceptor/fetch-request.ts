@@ -1,5 +1,5 @@
 /** What a fetch is asked for, read without changing anything, and asked for otherwise. */
-import { overlay } from "./overlay.ts";
+import { isPlain, overlay } from "./overlay.ts";
 
 export interface RequestLine {
   origin: string;
@@ -27,11 +27,6 @@ export function withDispatcher(init: RequestInit | undefined, dispatcher: object
   const copy = { dispatcher, ...init };
   copy.dispatcher = dispatcher;
   return copy;
-}
-
-function isPlain(init: RequestInit): boolean {
-  const prototype: unknown = Object.getPrototypeOf(init);
-  return prototype === Object.prototype || prototype === null;
 }
 
 /** Whom a call is for: all that is read of one that is none of our business. */

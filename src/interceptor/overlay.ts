@@ -16,3 +16,9 @@ export function overlay<Base extends object>(base: Base, changes: Partial<Base>)
     },
   });
 }
+
+/** Whether a spread takes along all that there is of it. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

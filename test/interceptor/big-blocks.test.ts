@@ -1,30 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { BIG_BLOCK, isBigBlock, returnBigBlocks, takeBigBlock } from "../../src/interceptor/big-blocks.ts";
-import { createExchange, noteResponseChunk } from "../../src/interceptor/exchange.ts";
+import { noteResponseChunk } from "../../src/interceptor/exchange.ts";
 import { createInbox } from "../../src/pipeline/inbox.ts";
 import { dropMiddle, listBlocks, takeEnds } from "../../src/pipeline/held-body.ts";
 import type { Exchange } from "../../src/types.ts";
-
-function startExchange(): Exchange {
-  return createExchange({
-    id: "id",
-    via: "fetch",
-    route: { provider: "openai", api: "openai-chat", operation: "chat" },
-    sniffed: false,
-    method: "POST",
-    url: "https://api.openai.com/v1/chat/completions",
-    host: "api.openai.com",
-    path: "/v1/chat/completions",
-    settings: {
-      context: {},
-      privacyMode: false,
-      excludeInput: false,
-      excludeOutput: false,
-      tokenTracking: true,
-      costTracking: true,
-    },
-  });
-}
+import { startExchange } from "../pipeline/exchanges.ts";
 
 /** No two places of it look the same. */
 function makeBytes(size: number, seed = 1): Uint8Array {
