@@ -5,6 +5,7 @@
  */
 import { createAwsEventStreamSplitter } from "./aws-event-stream.ts";
 import { createJsonArraySplitter } from "./json-array.ts";
+import { mediaTypeOf } from "./media-type.ts";
 import { createNdjsonSplitter } from "./ndjson.ts";
 import { createSseSplitter } from "./sse.ts";
 import type { Splitter, SplitterSink } from "./splitter.ts";
@@ -206,12 +207,6 @@ function isMismatch(found: FramingKind, contentType: string | undefined): boolea
   const declared = kindOfMediaType(type);
   if (declared === undefined || declared === found || type === "application/octet-stream") return false;
   return !(declared === "json" && found === "json-array");
-}
-
-function mediaTypeOf(contentType: string | undefined): string {
-  if (contentType === undefined) return "";
-  const end = contentType.indexOf(";");
-  return (end === -1 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
 }
 
 /** They come again and again. */

@@ -1,5 +1,6 @@
 /** Reads a request body into the value that parsers take: JSON, the fields of a form, or nothing. */
 import { parseBoundedJson } from "./bounded-json.ts";
+import { mediaTypeOf } from "./media-type.ts";
 import { recoverLargeJson, repairTruncatedJson } from "./repair-json.ts";
 
 export interface ParsedBody {
@@ -41,7 +42,7 @@ export function decodeRequestBody(
   options: RequestBodyOptions = {},
 ): ParsedBody {
   if (body === undefined || body.length === 0) return NOTHING;
-  const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  const type = mediaTypeOf(contentType);
   if (type === "multipart/form-data") {
     const boundary = /boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType ?? "");
     const name = boundary?.[1] ?? boundary?.[2];

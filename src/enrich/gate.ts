@@ -92,6 +92,18 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE, e
 
 const NO_NOTES: ReadonlySet<string> = new Set();
 
+/** Models, roles and the like come again and again: those that pass as they are. */
+const plainNames = new Set<string>();
+const MAX_PLAIN_NAMES = 1_000;
+/** Ids are longer, and come once. */
+const LONGEST_PLAIN_NAME = 32;
+
+function notePlainName(text: string): void {
+  if (text.length > LONGEST_PLAIN_NAME) return;
+  if (plainNames.size >= MAX_PLAIN_NAMES) plainNames.clear();
+  plainNames.add(text);
+}
+
 /** A class: there is one for each record, and a dozen closures would be most of it. */
 class TextGate implements Gate {
   readonly policy: PrivacyPolicy;
@@ -147,9 +159,14 @@ class TextGate implements Gate {
   }
 
   identifier(text: string, place: Place): string | undefined {
+    const { redactPii } = this.policy;
+    if (!redactPii && plainNames.has(text)) return text;
     const masked = maskCredentials(text);
-    const kept = this.policy.redactPii ? maskEmails(masked) : masked;
-    if (kept === text && isIdentifier(text)) return text;
+    const kept = redactPii ? maskEmails(masked) : masked;
+    if (kept === text && isIdentifier(text)) {
+      notePlainName(text);
+      return text;
+    }
     if (kept !== text) this.report.redacted = true;
     if (!this.allows(place.side)) return undefined;
     return this.#cut(this.#redactText(kept, place) ?? REDACTION_FAILED, place.side);

@@ -53,7 +53,7 @@ export function createJobStore({ maxJobs = 1_000, maxAgeMs = 24 * 60 * 60_000 }:
       route: exchange.route,
       model: call.request.model,
       settings: exchange.settings,
-      trace: call.trace,
+      trace: { ...call.trace },
       startedAt: exchange.startedAt,
       startTime: exchange.startTime,
     });

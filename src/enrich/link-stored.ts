@@ -45,6 +45,7 @@ export function readStoredLinks({ api, request }: LlmCall): StoredLinks {
 
 function readPreviousId(parameters: Record<string, unknown>): string | undefined {
   for (const path of PREVIOUS) {
+    if (parameters[path[0] as string] === undefined) continue;
     let value: unknown = parameters;
     for (const key of path) value = (value as Record<string, unknown> | null | undefined)?.[key];
     const id = asId(value);

@@ -101,7 +101,14 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
   const retries = createRetryTracker<Memo>(hash);
   const tools = createToolMatcher();
 
+  /** What later calls look at is not the object that the app may get hold of. */
   function link(call: LlmCall, hints: LinkHints): Links {
+    const links = findLinks(call, hints);
+    call.trace = { ...call.trace };
+    return links;
+  }
+
+  function findLinks(call: LlmCall, hints: LinkHints): Links {
     const given = findGivenTrace(hints);
     const { startTime } = hints;
     const seeker: Seeker = { identity: readIdentity(call), traceId: given?.traceId, startTime, added: undefined };

@@ -7,6 +7,7 @@ import { isModelRole } from "./roles.ts";
 import {
   applyRules,
   at,
+  defineRules,
   keep,
   keepBoolean,
   keepEach,
@@ -15,7 +16,7 @@ import {
   keepNumber,
   keepText,
 } from "./rules.ts";
-import type { Rule, Rules } from "./rules.ts";
+import type { Rule, Rules, RuleTable } from "./rules.ts";
 
 type PartType = Part["type"];
 type PartOf<Type, Candidate = Part> = Candidate extends { type: infer Own }
@@ -58,6 +59,10 @@ const partRules: { readonly [Type in PartType]: Rules<PartOf<Type>> } = {
   other: { type: keep, kind: keepIdentifier, content: keepOther },
 };
 
+const partTables: ReadonlyMap<string, RuleTable<Part>> = new Map(
+  Object.entries(partRules).map(([type, rules]) => [type, defineRules(rules as Rules<Part>)]),
+);
+
 /** Without this field a part of its type says nothing (or does not hold what its type promises). */
 const essentialFields: { readonly [Type in PartType]?: string } = {
   text: "content",
@@ -92,7 +97,7 @@ export function keepParts(parts: Part[], gate: Gate, place: Place): Part[] {
 }
 
 function keepPart(part: Part, gate: Gate, place: Place): Part | undefined {
-  const rules = partRules[part.type] as Rules<Part> | undefined;
+  const rules = partTables.get(part.type);
   if (rules === undefined) return undefined;
   if (!gate.allows(place.side) && !partsWithoutContent.has(part.type)) return undefined;
   const source = part.type === "blob" ? describeBlob(part, gate, place) : withoutQuotes(part, gate);
@@ -142,7 +147,7 @@ function keepOther(content: OtherPart["content"], gate: Gate, place: Place): unk
   return gate.json(content, { ...place, credentials: true, quotes: true });
 }
 
-const messageRules: Rules<Message> = { role: keepIdentifier, name: keepText, parts: keepParts };
+const messageRules = defineRules<Message>({ role: keepIdentifier, name: keepText, parts: keepParts });
 
 /** The messages of a request. `undefined` with input off; with output off what the model said earlier is left out. */
 export function keepMessages(messages: Message[], gate: Gate, place: Place): Message[] | undefined {
@@ -174,23 +179,23 @@ function keepMessage(message: Message, gate: Gate, place: Place): Message {
   return { ...kept, role: role ?? "other", parts: parts ?? [] };
 }
 
-const choiceRules: Rules<Choice> = {
+const choiceRules = defineRules<Choice>({
   index: keepNumber,
   message: (message, gate, place) => keepMessage(message, gate, place),
   finishReason: keep,
   rawFinishReason: keepIdentifier,
-};
+});
 
 export function keepChoices(choices: Choice[], gate: Gate, place: Place): Choice[] {
   return keepEach(choices, (choice) => applyRules(choice, choiceRules, gate, place));
 }
 
-const toolRules: Rules<ToolDefinition> = {
+const toolRules = defineRules<ToolDefinition>({
   type: keepIdentifier,
   name: keepIdentifier,
   description: keepText,
   parameters: keepJson,
-};
+});
 
 const toolPlace: Place = { where: "request.tools", side: "input", credentials: true };
 

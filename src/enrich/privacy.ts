@@ -32,6 +32,7 @@ import { scrubRecordUrl } from "./record-url.ts";
 import {
   applyRules,
   at,
+  defineRules,
   keep,
   keepBoolean,
   keepEach,
@@ -40,8 +41,9 @@ import {
   keepNumbersByName,
   nested,
 } from "./rules.ts";
-import type { Rule, Rules } from "./rules.ts";
+import type { Rule, Rules, RuleTable } from "./rules.ts";
 import { cutText, isErrorName } from "./text.ts";
+import { copyKeys } from "./transform-json.ts";
 
 export type { PrivacyPolicy } from "./gate.ts";
 
@@ -82,17 +84,26 @@ const parametersPlace: Place = { where: "request.parameters", side: "input", cre
 /** Each parameter is a field of its own: a schema of a megabyte must not push out the temperature behind it. */
 function keepParameters(parameters: CallRequest["parameters"], gate: Gate): CallRequest["parameters"] {
   if (!gate.allows("input")) return keepParameterFacts(parameters);
-  const kept: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(parameters)) {
-    if (typeof value === "boolean" || (typeof value === "number" && !gate.policy.redactPii)) {
-      if (name !== "__proto__") kept[name] = value;
-      continue;
+  const names = Object.keys(parameters);
+  let result: Record<string, unknown> | undefined;
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index] as string;
+    const value = parameters[name];
+    const isPlain = typeof value === "boolean" || (typeof value === "number" && !gate.policy.redactPii);
+    const kept = isPlain ? value : keepParameter(name, value, gate);
+    if (result === undefined) {
+      if (kept === value && kept !== undefined && name !== "__proto__") continue;
+      result = copyKeys(parameters, names, index);
     }
-    // As an object of one field, so that the name counts too where it names a credential.
-    const entry = gate.json({ [name]: value }, parametersPlace, { hasFixedKeys: true }) as Record<string, unknown>;
-    for (const key of Object.keys(entry)) if (key !== "__proto__") kept[key] = entry[key];
+    if (kept !== undefined && name !== "__proto__") result[name] = kept;
   }
-  return kept;
+  return result ?? parameters;
+}
+
+/** As an object of one field, so that the name counts too where it names a credential. */
+function keepParameter(name: string, value: unknown, gate: Gate): unknown {
+  const entry = gate.json({ [name]: value }, parametersPlace, { hasFixedKeys: true }) as Record<string, unknown>;
+  return Object.hasOwn(entry, name) ? entry[name] : undefined;
 }
 
 const rateLimitRules: Rules<RateLimit> = { limit: keepNumber, remaining: keepNumber, resetMs: keepNumber };
@@ -169,14 +180,14 @@ function keepErrorName(name: string, gate: Gate, place: Place): string | undefin
   return masked === name && isErrorName(name) ? name : gate.text(name, place);
 }
 
-const errorRules: Rules<CallError> = {
+const errorRules = defineRules<CallError>({
   kind: keep,
   type: keepErrorName,
   code: keepErrorName,
   status: keepNumber,
   message: (message, gate, place) => gate.text(message, place),
   retryAfterMs: keepNumber,
-};
+});
 
 function keepError(error: CallError, gate: Gate): CallError {
   const kept = applyRules(error, errorRules, gate, errorPlace);
@@ -196,7 +207,7 @@ const traceRules: Rules<Trace> = {
 };
 
 /** Looked at last: it says what the other rules did. */
-const captureRules: Rules<Capture> = {
+const captureRules = defineRules<Capture>({
   via: keep,
   content: judgeContent,
   requestTruncated: (truncated, gate) => truncated || gate.report.cut.input,
@@ -206,7 +217,7 @@ const captureRules: Rules<Capture> = {
     gate.report.notes.size === 0
       ? keepEach(notes, (note) => (isNote(note) ? note : undefined))
       : [...new Set([...notes.filter(isNote), ...gate.report.notes])],
-};
+});
 
 function judgeContent(content: Capture["content"], gate: Gate): Capture["content"] {
   const { report } = gate;
@@ -220,7 +231,7 @@ function isNote(note: string): boolean {
   return /^[\w:.-]{1,64}$/.test(note);
 }
 
-const callRules: Rules<LlmCall> = {
+const callRules = defineRules<LlmCall>({
   type: keep,
   schemaVersion: keep,
   id: keep,
@@ -236,19 +247,15 @@ const callRules: Rules<LlmCall> = {
   timing: nested(timingRules),
   error: keepError,
   context: keep,
-  trace: keepTrace,
+  trace: nested(traceRules),
   capture: keep,
-};
-
-/** A copy: the calls that go on from this one look at the trace later. */
-function keepTrace(trace: Trace, gate: Gate, place: Place): Trace {
-  return { ...applyRules(trace, traceRules, gate, place) };
-}
+});
 
 /** All but `capture`, and then that. */
-function applyRecordRules<T extends TapRecord>(record: T, rules: Rules<T>, gate: Gate): T {
+function applyRecordRules<T extends TapRecord>(record: T, rules: RuleTable<T>, gate: Gate): T {
   const kept = applyRules(record, rules, gate, recordPlace);
-  return { ...kept, capture: applyRules(record.capture, captureRules, gate, recordPlace) };
+  const capture = applyRules(record.capture, captureRules, gate, recordPlace);
+  return kept.capture === capture ? kept : { ...kept, capture };
 }
 
 /** What went into a function and what came out of it. */
@@ -257,8 +264,8 @@ interface SpanSides {
   output: Place["side"];
 }
 
-function createSpanRules(keepName: Rule<string>, sides: SpanSides): Rules<Span> {
-  return {
+function createSpanRules(keepName: Rule<string>, sides: SpanSides): RuleTable<Span> {
+  return defineRules<Span>({
     type: keep,
     schemaVersion: keep,
     id: keep,
@@ -271,9 +278,9 @@ function createSpanRules(keepName: Rule<string>, sides: SpanSides): Rules<Span> 
     output: at({ where: "span.output", side: sides.output }, keepSnapshot),
     tool: nested<NonNullable<Span["tool"]>>({ callId: keepIdentifier, name: keepName }),
     context: keep,
-    trace: keepTrace,
+    trace: nested(traceRules),
     capture: keep,
-  };
+  });
 }
 
 /** The app's own function, under a name of its own. */
@@ -286,7 +293,7 @@ const inferredRules = createSpanRules((name, gate, place) => gate.identifier(nam
   output: "input",
 });
 
-function findSpanRules({ source, kind }: Span): Rules<Span> {
+function findSpanRules({ source, kind }: Span): RuleTable<Span> {
   if (source === "inferred") return inferredRules;
   return kind === "tool" ? toolRules : functionRules;
 }
@@ -303,12 +310,11 @@ function keepSnapshot(value: unknown, gate: Gate, place: Place): unknown {
 
 /**
  * @param record - complete, with content; it is not changed
- * @returns a new record with what the policy allows
+ * @returns what the policy allows of it; the record itself where that is all of it
  */
 export function applyPrivacy(record: LlmCall, policy: PrivacyPolicy): LlmCall {
   const gate = createGate(tighten(record, policy), findBrokenSides(record), listInput(record, policy));
-  const kept: LlmCall = applyRecordRules(record, callRules, gate);
-  moveNewMessages(record, kept, gate);
+  const kept: LlmCall = moveNewMessages(record, applyRecordRules(record, callRules, gate), gate);
   if ((kept.provider as string | undefined) === undefined) kept.provider = "unknown";
   return kept;
 }
@@ -332,11 +338,14 @@ function findBrokenSides({ capture, outcome, error }: LlmCall): BrokenSides {
 }
 
 /** The index is into the messages as they are in the record. */
-function moveNewMessages({ request, trace }: LlmCall, kept: LlmCall, gate: Gate): void {
-  if (trace.newMessagesFrom === undefined) return;
+function moveNewMessages({ request, trace }: LlmCall, kept: LlmCall, gate: Gate): LlmCall {
+  if (trace.newMessagesFrom === undefined) return kept;
   const index = moveIndex(trace.newMessagesFrom, request.messages ?? [], gate);
-  if (index === undefined) delete kept.trace.newMessagesFrom;
-  else kept.trace.newMessagesFrom = index;
+  if (index === trace.newMessagesFrom) return kept;
+  const moved = { ...kept.trace };
+  if (index === undefined) delete moved.newMessagesFrom;
+  else moved.newMessagesFrom = index;
+  return { ...kept, trace: moved };
 }
 
 /** The same for a span. */
@@ -361,7 +370,7 @@ const metadataPolicy: PrivacyPolicy = {
   digest: () => ({ bytes: 0, sha256: "" }),
 };
 
-/** For sinks with `content: "metadata"`: a copy without content; the record stays as it is. */
+/** For sinks with `content: "metadata"`: without content; the record stays as it is. */
 export function toMetadata(record: TapRecord): TapRecord {
   return record.type === "call" ? applyPrivacy(record, metadataPolicy) : applySpanPrivacy(record, metadataPolicy);
 }

@@ -27,24 +27,26 @@ const forms: readonly { pattern: RegExp; read: (match: RegExpExecArray) => [name
 
 type Meaning = readonly [name: string, aspect: Aspect];
 
-/** Names come again and again. `undefined`: says nothing of a limit. */
-const meanings = new Map<string, Meaning | undefined>();
+/** Names come again and again. `null`: says nothing of a limit. */
+const meanings = new Map<string, Meaning | null>();
 const MAX_MEANINGS = 1_000;
 
-function findMeaning(header: string): Meaning | undefined {
-  if (meanings.has(header)) return meanings.get(header);
+function findMeaning(header: string): Meaning | null {
+  const known = meanings.get(header);
+  if (known !== undefined) return known;
   if (meanings.size >= MAX_MEANINGS) meanings.clear();
   const meaning = readMeaning(header);
   meanings.set(header, meaning);
   return meaning;
 }
 
-function readMeaning(header: string): Meaning | undefined {
+function readMeaning(header: string): Meaning | null {
+  if (!header.includes("ratelimit") && !header.startsWith("anthropic-")) return null;
   for (const { pattern, read } of forms) {
     const match = pattern.exec(header);
     if (match !== null) return read(match) as [string, Aspect];
   }
-  return undefined;
+  return null;
 }
 
 /**
@@ -60,25 +62,27 @@ export function readRateLimits(
   // Azure gives its resets as plain milliseconds, everyone else plain seconds.
   const plainUnit = headers["x-ratelimit-renewalperiod-requests"] !== undefined || isAzure(headers) ? 1 : 1_000;
   for (const header in headers) {
-    const meaning = isOfRateLimit(header) ? findMeaning(header) : undefined;
-    if (meaning === undefined) continue;
+    const meaning = findMeaning(header);
+    if (meaning === null) continue;
     const [name, aspect] = meaning;
     const value = readAspect(aspect, headers[header] ?? "", respondedAt, plainUnit);
     if (value === undefined) continue;
     limits ??= {};
-    if (!Object.hasOwn(limits, name)) {
+    let limit = Object.hasOwn(limits, name) ? limits[name] : undefined;
+    if (limit === undefined) {
       if (count >= MAX_LIMITS) continue;
-      limits[name] = {};
+      limit = limits[name] = {};
       count += 1;
     }
-    (limits[name] as RateLimit)[aspect === "reset" ? "resetMs" : aspect] = value;
+    if (aspect === "reset") limit.resetMs = value;
+    else limit[aspect] = value;
   }
   return limits;
 }
 
-/** Whether a header may be one of those below. */
+/** Whether a header of this name, in lower case, tells of a limit. */
 export function isOfRateLimit(header: string): boolean {
-  return header.includes("ratelimit") || header.startsWith("anthropic-");
+  return findMeaning(header) !== null;
 }
 
 function isAzure(headers: Readonly<Record<string, string>>): boolean {
@@ -114,16 +118,16 @@ function readReset(text: string, respondedAt: number, plainUnit = 1_000): number
   return Number.isNaN(time) ? undefined : Math.max(0, time - respondedAt);
 }
 
-const unitMs: Readonly<Record<string, number>> = {
-  d: 86_400_000,
-  h: 3_600_000,
-  m: 60_000,
-  s: 1_000,
-  ms: 1,
-  us: 1e-3,
-  µs: 1e-3,
-  ns: 1e-6,
-};
+const unitMs: ReadonlyMap<string, number> = new Map([
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+  ["ms", 1],
+  ["us", 1e-3],
+  ["µs", 1e-3],
+  ["ns", 1e-6],
+]);
 
 const DIGIT_0 = 48;
 const DIGIT_9 = 57;
@@ -138,9 +142,9 @@ function readGoDuration(text: string): number | undefined {
     let end = unitAt;
     while (end < text.length && !isAmount(text.charCodeAt(end))) end += 1;
     const amount = Number(text.slice(at, unitAt));
-    const unit = text.slice(unitAt, end);
-    if (unitAt === at || Number.isNaN(amount) || !Object.hasOwn(unitMs, unit)) return undefined;
-    total += amount * (unitMs[unit] ?? 0);
+    const unit = unitMs.get(text.slice(unitAt, end));
+    if (unitAt === at || Number.isNaN(amount) || unit === undefined) return undefined;
+    total += amount * unit;
     at = end;
   }
   return text === "" ? undefined : Math.round(total);

@@ -6,32 +6,28 @@ export type Rule<Value> = (value: Value, gate: Gate, place: Place) => Value | un
 
 export type Rules<T> = { readonly [Key in keyof Required<T>]: Rule<Required<T>[Key]> };
 
-type Table = ReadonlyMap<string, Rule<unknown>>;
+declare const ruled: unique symbol;
 
-/** Tables as maps: what an app may have added to the prototype of all objects is not in them. */
-const tables = new WeakMap<object, Table>();
+/** Rules as a map: what an app may have added to the prototype of all objects is not in it. */
+export type RuleTable<T> = ReadonlyMap<string, Rule<unknown>> & { readonly [ruled]?: T };
 
-function tableOf(rules: object): Table {
-  let table = tables.get(rules);
-  if (table === undefined) {
-    table = new Map(Object.entries(rules) as [string, Rule<unknown>][]);
-    tables.set(rules, table);
-  }
-  return table;
+export function defineRules<T>(rules: Rules<T>): RuleTable<T> {
+  return new Map(Object.entries(rules) as [string, Rule<unknown>][]);
 }
 
 /**
  * What the rules let pass: the object itself where that is all of it, else a new one. Fields are looked at in the order in
  * which they stand.
  */
-export function applyRules<T extends object>(source: T, rules: Rules<T>, gate: Gate, place: Place): T {
-  const table = tableOf(rules);
+export function applyRules<T extends object>(source: T, rules: RuleTable<T>, gate: Gate, place: Place): T {
   const from = source as Record<string, unknown>;
   let result: Record<string, unknown> | undefined;
   for (const field in from) {
     const value = from[field];
-    const rule = value === undefined || value === null ? undefined : table.get(field);
-    const kept = rule?.(value, gate, place);
+    const rule = value === undefined || value === null ? undefined : rules.get(field);
+    // Most fields pass as they are: a call for each would be most of the work.
+    const isKept = rule === keep || (rule === keepNumber && typeof value === "number");
+    const kept = isKept ? value : rule?.(value, gate, place);
     if (result === undefined) {
       if (kept === value && kept !== undefined) continue;
       result = copyBefore(from, field);
@@ -92,7 +88,8 @@ export function keepJson(value: unknown, gate: Gate, place: Place): unknown {
 }
 
 export function nested<T extends object>(rules: Rules<T>): Rule<T> {
-  return (value, gate, place) => applyRules(value, rules, gate, place);
+  const table = defineRules(rules);
+  return (value, gate, place) => applyRules(value, table, gate, place);
 }
 
 /** At another place than the record around it. */
@@ -105,16 +102,17 @@ const ENTRY_NAME = /^[A-Za-z][\w.-]{0,63}$/;
 /** Entries whose keys come from the wire: numbers under names. */
 export function keepNumbersByName<Value>(rule: (value: Value, gate: Gate, place: Place) => Value | undefined) {
   return (entries: Record<string, Value>, gate: Gate, place: Place): Record<string, Value> | undefined => {
-    const kept: Record<string, Value> = {};
+    let kept: Record<string, unknown> | undefined;
     let any = false;
     for (const name in entries) {
       const value = entries[name] as Value;
-      if (!Object.hasOwn(entries, name) || !ENTRY_NAME.test(name)) continue;
-      const entry = rule(value, gate, place);
+      const isNamed = Object.hasOwn(entries, name) && ENTRY_NAME.test(name);
+      const entry = isNamed ? rule(value, gate, place) : undefined;
+      if (kept === undefined && entry !== value) kept = copyBefore(entries, name);
       if (entry === undefined) continue;
-      kept[name] = entry;
+      if (kept !== undefined) kept[name] = entry;
       any = true;
     }
-    return any ? kept : undefined;
+    return any ? ((kept ?? entries) as Record<string, Value>) : undefined;
   };
 }

@@ -20,6 +20,21 @@ export function randomHex(digits: number): string {
   return pool.slice(poolUsed - digits, poolUsed);
 }
 
+/** Calls come in the same millisecond, or there is time for one more. */
+let lastTime = -1;
+let lastPrefix = "";
+
+/** The first digits of an id: the time, and the version. */
+function findPrefix(epochMs: number): string {
+  const time = Math.floor(epochMs);
+  if (time !== lastTime) {
+    const digits = time.toString(16).padStart(12, "0").slice(-12);
+    lastPrefix = `${digits.slice(0, 8)}-${digits.slice(8)}-7`;
+    lastTime = time;
+  }
+  return lastPrefix;
+}
+
 /** The first digit of the variant: two bits are given. */
 const VARIANTS = "89ab";
 
@@ -28,8 +43,7 @@ const VARIANTS = "89ab";
  * @see https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
  */
 export function createId(epochMs: number): string {
-  const time = Math.floor(epochMs).toString(16).padStart(12, "0").slice(-12);
   const random = randomHex(19);
   const variant = VARIANTS[Number.parseInt(random[3] ?? "0", 16) & 3] ?? "8";
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-${variant}${random.slice(4, 7)}-${random.slice(7)}`;
+  return `${findPrefix(epochMs)}${random.slice(0, 3)}-${variant}${random.slice(4, 7)}-${random.slice(7)}`;
 }

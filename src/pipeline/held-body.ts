@@ -34,8 +34,11 @@ export function isEncoded({ decoded, responseHeaders }: Exchange): boolean {
 
 /** Of JSON: white space comes before it. */
 function findFirstByte({ blocks, block, blockUsed }: Exchange): number | undefined {
-  const first = blocks[0] ?? block?.subarray(0, blockUsed);
-  return first?.find((byte) => byte > 0x20);
+  const first = blocks[0] ?? block;
+  if (first === undefined) return undefined;
+  const end = first === block ? blockUsed : first.byteLength;
+  for (let at = 0; at < end; at += 1) if ((first[at] as number) > 0x20) return first[at];
+  return undefined;
 }
 
 /**
