@@ -96,7 +96,8 @@ await run(call, scenario.warmUp ?? 0, scenario.atOnce);
 await variant.finish();
 const before = variant.countRecorded() ?? 0;
 firstChunks.length = 0;
-globalThis.gc?.();
+// No collection is forced here: in an idle process V8 lets go of the shapes of all objects of which none lives just then,
+// and of the code that it had optimised for them, and what is measured would be its making it once more.
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 const cpu = process.cpuUsage();

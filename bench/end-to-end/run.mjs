@@ -20,7 +20,7 @@ export async function startServer() {
 /** @returns what the client measured, or `{ failure }` */
 function runClient(variant, scenario, port, { timeoutMs = 40_000 } = {}) {
   return new Promise((resolve) => {
-    const args = ["--expose-gc", here("client.mjs"), variant, scenario, String(port)];
+    const args = [here("client.mjs"), variant, scenario, String(port)];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs });
     let output = "";
     let errors = "";
