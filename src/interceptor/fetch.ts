@@ -66,22 +66,26 @@ interface CallState {
 }
 
 export function createTappedFetch(options: FetchTapOptions): Fetch {
-  const { observer, findFetch } = options;
-
   return function fetch(...given: Parameters<Fetch>): Promise<Response> {
-    const original = findFetch();
-    let plan: PlannedCall | undefined;
-    try {
-      plan = planCall(options, given[0], given[1]);
-    } catch (error) {
-      observer.report("interceptor", error);
-    }
-    if (plan === undefined) return Reflect.apply(original, globalThis, given);
-    const args = [plan.input, plan.init] as Parameters<Fetch>;
-    const { state, flow } = plan;
-    if (state === undefined || flow === undefined) return Reflect.apply(original, globalThis, args);
-    return makeCall(state, flow, () => Reflect.apply(original, globalThis, args));
+    return fetchTapped(options, given);
   };
+}
+
+/** One call; the arguments as a list, which is not copied on the way. */
+export function fetchTapped(options: FetchTapOptions, given: Parameters<Fetch>): Promise<Response> {
+  const { observer } = options;
+  const original = options.findFetch();
+  let plan: PlannedCall | undefined;
+  try {
+    plan = planCall(options, given[0], given[1]);
+  } catch (error) {
+    observer.report("interceptor", error);
+  }
+  if (plan === undefined) return Reflect.apply(original, globalThis, given);
+  const args = [plan.input, plan.init] as Parameters<Fetch>;
+  const { state, flow } = plan;
+  if (state === undefined || flow === undefined) return Reflect.apply(original, globalThis, args);
+  return makeCall(state, flow, () => Reflect.apply(original, globalThis, args));
 }
 
 function makeCall(state: CallState, flow: Flow, call: () => Promise<Response>): Promise<Response> {

@@ -2,7 +2,7 @@
 import { watchRequests } from "#platform";
 import type { RunContext } from "../types.ts";
 import { type Dispatch, tapDispatch } from "./dispatcher.ts";
-import { createTappedFetch, type Fetch } from "./fetch.ts";
+import { type Fetch, fetchTapped, type FetchTapOptions } from "./fetch.ts";
 import {
   type Dispatcher,
   hookDispatcher,
@@ -63,18 +63,12 @@ export function installHooks({ observer, sniffs, bound, hookGlobalDispatchers }:
   hookDispatchers();
   const unwatch = watchRequests(onRequest);
   const restoreFetch = hookFetch((original) => {
-    const tapped = createTappedFetch({
-      observer,
-      sniffs,
-      bound,
-      findFetch: () => original,
-      hookGlobalDispatchers,
-      isInstall: true,
-    });
-    return (...given) => {
+    const findFetch = (): Fetch => original;
+    const options: FetchTapOptions = { observer, sniffs, bound, findFetch, hookGlobalDispatchers, isInstall: true };
+    return (given) => {
       if (!isInstalled) return Reflect.apply(original, globalThis, given);
       if (haveChanged()) hookDispatchers();
-      return tapped(...given);
+      return fetchTapped(options, given);
     };
   });
 
@@ -92,12 +86,12 @@ export function installHooks({ observer, sniffs, bound, hookGlobalDispatchers }:
 }
 
 /** A Proxy keeps `name`, `length` and whatever a framework has hung on its fetch. */
-function hookFetch(wrap: (original: Fetch) => Fetch): () => void {
+function hookFetch(wrap: (original: Fetch) => (given: Parameters<Fetch>) => Promise<Response>): () => void {
   const descriptor = Object.getOwnPropertyDescriptor(globalThis, "fetch");
   const original = globalThis.fetch;
   if (typeof original !== "function" || descriptor?.configurable === false) return () => {};
   const tapped = wrap(original);
-  const proxy = new Proxy(original, { apply: (_target, _self, given) => tapped(...(given as Parameters<Fetch>)) });
+  const proxy = new Proxy(original, { apply: (_target, _self, given) => tapped(given as Parameters<Fetch>) });
   return putHook(globalThis, "fetch", {
     value: proxy,
     enumerable: descriptor?.enumerable ?? true,

@@ -87,22 +87,32 @@ interface Place {
 
 export function createObserver(parts: ObserverOptions): Observer {
   const { router, options, flow } = parts;
-  const interests = new Map<string, HostEntry | null | undefined>();
+  /** `null`: the user said never to look there. */
+  type Known = HostEntry | null | "unknown";
+  const interests = new Map<string, Known>();
+  /** An app calls the same host again and again: to compare is cheaper than to hash. */
+  let lastOrigin = "";
+  let lastKnown: Known = "unknown";
 
-  function lookUp(origin: string): HostEntry | null | undefined {
-    const cached = interests.get(origin);
-    if (cached !== undefined || interests.has(origin)) return cached;
-    if (interests.size >= CACHE_LIMIT) interests.clear();
-    const authority = authorityOf(origin);
-    const entry = authority === undefined ? undefined : router.lookUp(authority);
-    interests.set(origin, entry);
-    return entry;
+  function lookUp(origin: string): Known {
+    if (origin === lastOrigin) return lastKnown;
+    let known = interests.get(origin);
+    if (known === undefined) {
+      if (interests.size >= CACHE_LIMIT) interests.clear();
+      const authority = authorityOf(origin);
+      const entry = authority === undefined ? undefined : router.lookUp(authority);
+      known = entry === undefined ? "unknown" : entry;
+      interests.set(origin, known);
+    }
+    lastOrigin = origin;
+    lastKnown = known;
+    return known;
   }
 
   function findInterest(origin: string, sniffs: boolean): HostInterest {
-    const entry = lookUp(origin);
-    if (entry === null) return undefined;
-    return entry ?? (sniffs ? "sniff" : undefined);
+    const known = lookUp(origin);
+    if (known === "unknown") return sniffs ? "sniff" : undefined;
+    return known ?? undefined;
   }
 
   /** It must answer at once: a promise says nothing at dispatch. */
