@@ -86,15 +86,22 @@ function describePart(part: Part, hash: Hash): string {
     case "text":
     case "reasoning":
     case "refusal":
-      return part.content;
+      return shorten(part.content, hash);
     case "tool_call_response":
     case "server_tool_call_response":
-      return `${part.id ?? part.name ?? ""} ${toText(part.response)}`;
+      return `${part.id ?? part.name ?? ""} ${shorten(toText(part.response), hash)}`;
     case "blob":
       return part.content === undefined ? `${part.modality} ${part.sha256 ?? part.bytes ?? ""}` : hash(part.content);
     default:
       return toText(part);
   }
+}
+
+/** To join long texts only to hash them would copy each. */
+const LONG = 8 * 1024;
+
+function shorten(text: string, hash: Hash): string {
+  return text.length < LONG ? text : hash(text);
 }
 
 function toText(value: unknown): string {

@@ -1,4 +1,7 @@
-/** SHA-256 with a secret key in front of the text, in one call: no `Hash` object is left to the garbage collector. */
+/**
+ * SHA-256 with a secret key in front of the text, in one call: no `Hash` object is left to the garbage collector. Long
+ * texts are summed up by the authentication of AES-GCM, at a third of the cost.
+ */
 import { builtIn } from "./built-in.ts";
 
 type Crypto = typeof import("node:crypto") & {
@@ -13,16 +16,41 @@ export function createHashKey(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(KEY_BYTES));
 }
 
+/** Characters from which the other way is the cheaper one. */
+const LONG = 8 * 1024;
+/** Characters that are encoded at once, into memory that is used again. */
+const PIECE = 16 * 1024;
+const NO_NONCE = new Uint8Array(12);
+
+let scratch: Uint8Array | undefined;
+const encoder = new TextEncoder();
+
 /**
  * What HMAC has beyond a key in front of the text keeps who sees a hash from extending the text that it is of. Nobody
- * sees these: they are compared in this process and never leave it. So the second hash, half of the cost, is saved.
+ * sees these: they are compared in this process and never leave it. So the second hash, half of the cost, is saved. That
+ * is also why the same nonce may serve all long texts: without their tags nobody learns the key of the sum.
  *
  * @param key One of `createHashKey`.
- * @returns 32 bytes, as a text with a character for each: it is as short as such a key can be
+ * @returns 32 bytes, of a long text 16, as a text with a character for each: it is as short as such a key can be
  */
 export function createKeyedHash(key: Uint8Array): (text: string) => string {
   const { createHash, hash } = builtIn("node:crypto") as Crypto;
   const start = Buffer.from(key).toString("hex");
-  if (hash === undefined) return (text) => createHash("sha256").update(start).update(text).digest("binary");
-  return (text) => hash("sha256", start + text, "binary");
+  const hashShort = (text: string): string =>
+    hash === undefined
+      ? createHash("sha256").update(start).update(text).digest("binary")
+      : hash("sha256", start + text, "binary");
+  const longKey = createHash("sha256").update(start).update("long").digest().subarray(0, 16);
+  return (text) => (text.length < LONG ? hashShort(text) : sumUp(text, longKey));
+}
+
+function sumUp(text: string, key: Uint8Array): string {
+  const sum = builtIn("node:crypto").createCipheriv("aes-128-gcm", key, NO_NONCE);
+  scratch ??= new Uint8Array(3 * PIECE);
+  for (let at = 0; at < text.length; at += PIECE) {
+    const { written } = encoder.encodeInto(text.slice(at, at + PIECE), scratch);
+    sum.setAAD(scratch.subarray(0, written));
+  }
+  sum.final();
+  return sum.getAuthTag().toString("binary");
 }
