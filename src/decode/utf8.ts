@@ -18,6 +18,15 @@ export function createUtf8Decoder(): Utf8Decoder {
   return new Decoder();
 }
 
+/** All in one go. `undefined`: it is no UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A class, as all that there is one of for each exchange: to make a dozen closures takes longer than to use them. */
 class Decoder implements Utf8Decoder {
   invalid = false;

@@ -4,8 +4,10 @@
  */
 import { parseBoundedJson } from "../decode/bounded-json.ts";
 import { createFraming, type Framing, type FramingSink, TAIL_LENGTH } from "../decode/framing.ts";
+import { mediaTypeOf } from "../decode/media-type.ts";
 import { recoverLargeJson, repairTruncatedJson } from "../decode/repair-json.ts";
 import type { ParsedBody } from "../decode/request-body.ts";
+import { decodeUtf8 } from "../decode/utf8.ts";
 import type { ConversationPrint } from "../enrich/fingerprint.ts";
 import { findParser } from "../parsers/table.ts";
 import {
@@ -62,6 +64,8 @@ export interface Assembly {
   push(bytes: Uint8Array, atMs: number): void;
   /** Bytes are missing between what was pushed and what comes next. */
   skip(): void;
+  /** Takes a whole body that is one JSON object on one line. `false`: it may be more than that, and has to be pushed. */
+  takeJson(bytes: Uint8Array): boolean;
   /**
    * When output was first seen. Until then push chunk by chunk so that the time is exact; afterwards bigger batches are
    * as good.
@@ -81,6 +85,7 @@ const MAX_USAGE_EVENT = 16 * 1024;
 /** Characters of an event that are framing, ids and names, at least. */
 const EVENT_OVERHEAD = 80;
 const DEFAULT_MAX_BODY = 8 * 1024 * 1024;
+const OPEN_BRACE = 0x7b;
 /** Notes that mean that a bound of ours cut the response. */
 const TRUNCATION_NOTES: ReadonlySet<string> = new Set([
   "response_content_dropped",
@@ -102,7 +107,8 @@ class ExchangeAssembly implements Assembly, FramingSink {
   streaming = false;
   private readonly options: AssemblyOptions;
   private readonly parser: Parser | undefined;
-  private readonly framing: Framing;
+  private framing: Framing | undefined = undefined;
+  private json: string | undefined = undefined;
   private notes: string[] = [];
   private now = 0;
   /** `[DONE]` came: SDKs read nothing behind it. */
@@ -115,34 +121,49 @@ class ExchangeAssembly implements Assembly, FramingSink {
   private readonly noteTooDeep = (): void => this.onNote("json_too_deep");
 
   constructor(options: AssemblyOptions) {
-    const { route, path } = options;
     this.options = options;
-    this.parser = options.parser ?? findParser(route.api);
-    this.framing = createFraming({
-      contentType: options.responseHeaders["content-type"],
-      status: options.status,
+    this.parser = options.parser ?? findParser(options.route.api);
+  }
+
+  private openFraming(): Framing {
+    const { route, path, status, responseHeaders, maxBodyBytes } = this.options;
+    return (this.framing ??= createFraming({
+      contentType: responseHeaders["content-type"],
+      status,
       mayBeJsonArray: path.includes(":streamGenerateContent"),
       mayBeEventStream: route.api.startsWith("bedrock-"),
-      maxBodyLength: options.maxBodyBytes ?? DEFAULT_MAX_BODY,
+      maxBodyLength: maxBodyBytes ?? DEFAULT_MAX_BODY,
       sink: this,
-    });
+    }));
+  }
+
+  takeJson(bytes: Uint8Array): boolean {
+    const { maxBodyBytes = DEFAULT_MAX_BODY, responseHeaders } = this.options;
+    if (bytes[0] !== OPEN_BRACE || bytes.byteLength > maxBodyBytes) return false;
+    if (mediaTypeOf(responseHeaders["content-type"]) !== "application/json") return false;
+    const text = decodeUtf8(bytes);
+    if (text === undefined || text.includes("\n")) return false;
+    this.json = text;
+    this.heldLength += bytes.byteLength;
+    return true;
   }
 
   push(bytes: Uint8Array, atMs: number): void {
     this.now = atMs;
-    this.framing.push(bytes);
+    this.openFraming().push(bytes);
     this.streaming = this.isStreaming();
     if (!this.streaming) this.heldLength += bytes.byteLength;
   }
 
   skip(): void {
     this.onNote("response_content_dropped");
-    this.framing.skip();
+    this.openFraming().skip();
   }
 
   finish({ interrupted }: { interrupted: boolean }): AssembledExchange {
     this.cutOff = interrupted;
-    this.framing.end();
+    if (this.json === undefined) this.openFraming().end();
+    else this.onBody("json", this.json, undefined);
     this.start();
     const streaming = this.isStreaming();
     const response = this.finishResponse(streaming, interrupted);
@@ -248,7 +269,7 @@ class ExchangeAssembly implements Assembly, FramingSink {
   }
 
   private isStreaming(): boolean {
-    const { kind } = this.framing;
+    const kind = this.framing?.kind;
     return this.options.status < 400 && kind !== undefined && kind !== "json" && kind !== "text" && kind !== "binary";
   }
 }

@@ -5,7 +5,7 @@ import { TAIL_LENGTH } from "../decode/framing.ts";
 import { isBigBlock } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 import { type AssembledExchange, type Assembly, createAssembly } from "./assemble.ts";
-import { concat, dropMiddle, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
+import { concat, dropMiddle, findOnlyBlock, forgetBlocks, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
 import { createInbox, type Inbox, type Piece } from "./inbox.ts";
 
 export interface JobOptions {
@@ -117,6 +117,7 @@ class ExchangeJob implements Job {
       dropMiddle(exchange, SMALL_ENDS);
       return false;
     }
+    if (this.readWhole()) return false;
     inbox.take(exchange);
     const hasCome = !inbox.isEmpty() || exchange.isEnded;
     if (exchange.sniffed && !this.isNoCall && this.assembly === undefined && hasCome)
@@ -215,6 +216,18 @@ class ExchangeJob implements Job {
       contentLimit: exchangeBytes,
       maxBodyBytes: exchangeBytes,
     });
+  }
+
+  /** The usual answer, one JSON object in one piece: nothing stands between it and its parser. */
+  private readWhole(): boolean {
+    const { exchange } = this;
+    if (!exchange.isEnded || exchange.sniffed || this.assembly !== undefined) return false;
+    const bytes = isEncoded(exchange) ? undefined : findOnlyBlock(exchange);
+    if (bytes === undefined || !this.inbox.isEmpty()) return false;
+    this.assembly = this.start();
+    if (this.decoder !== undefined || !this.assembly.takeJson(bytes)) return false;
+    forgetBlocks(exchange);
+    return true;
   }
 
   private hasBlob(): boolean {

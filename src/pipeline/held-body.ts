@@ -2,7 +2,7 @@
  * A response body that is one value is not read while it comes: nothing of it can be told before its end. It waits as
  * the blocks of its exchange, and beyond a bound its middle is dropped: facts stand at the beginning and at the end.
  */
-import { returnBigBlocks } from "../interceptor/big-blocks.ts";
+import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 
 /** What stays of a body whose middle is dropped. */
@@ -83,6 +83,22 @@ const COPIED_BYTES = 64 * 1024;
 /** All that waits, in order. */
 export function listBlocks({ blocks, block, blockUsed }: Exchange): Uint8Array[] {
   return block === undefined || blockUsed === 0 ? [...blocks] : [...blocks, block.subarray(0, blockUsed)];
+}
+
+/** All that waits, where it is one piece of ordinary memory. */
+export function findOnlyBlock({ blocks, block, blockUsed, gapAt }: Exchange): Uint8Array | undefined {
+  const isOnly = block !== undefined && blockUsed > 0 && blocks.length === 0 && gapAt === undefined;
+  return isOnly && !isBigBlock(block) ? block.subarray(0, blockUsed) : undefined;
+}
+
+/** What waits is somebody else's now. */
+export function forgetBlocks(exchange: Exchange): void {
+  exchange.blocks = [];
+  exchange.block = undefined;
+  exchange.blockUsed = 0;
+  exchange.marks = [];
+  exchange.pendingBytes = 0;
+  exchange.gapAt = undefined;
 }
 
 function sizeOf(blocks: readonly Uint8Array[]): number {

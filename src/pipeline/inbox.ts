@@ -1,7 +1,7 @@
 /** What came of a response and was not read yet, handed out in pieces: chunk by chunk, or in batches. */
 import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
-import { listBlocks } from "./held-body.ts";
+import { forgetBlocks, listBlocks } from "./held-body.ts";
 
 /** A piece of the body and when it came, in ms since the start. */
 export interface Piece {
@@ -55,12 +55,7 @@ class BlockInbox implements Inbox {
     this.marks = mark >= marks.length ? exchange.marks : [...marks.slice(mark), ...exchange.marks];
     this.mark = 0;
     this.bytes += exchange.pendingBytes;
-    exchange.blocks = [];
-    exchange.block = undefined;
-    exchange.blockUsed = 0;
-    exchange.marks = [];
-    exchange.pendingBytes = 0;
-    exchange.gapAt = undefined;
+    forgetBlocks(exchange);
   }
 
   next(byChunk: boolean): Piece | "gap" | undefined {

@@ -321,3 +321,54 @@ describe("an assembly", () => {
     );
   });
 });
+
+describe("a whole body in one piece", () => {
+  const value = fc.jsonValue({ maxDepth: 3 }).map((item) => JSON.stringify({ text: item }));
+  const indented = fc.jsonValue({ maxDepth: 2 }).map((item) => JSON.stringify({ text: item }, undefined, 1));
+  const torn = fc.tuple(value, fc.nat(40)).map(([text, length]) => text.slice(0, length));
+  const followed = fc
+    .tuple(value, fc.constantFrom("\n", "\r\n", " ", "}", '\n{"text":1}\n', "x"))
+    .map((all) => all.join(""));
+  const body = fc.oneof(
+    fc.oneof(value, indented, torn, followed).map(bytesOf),
+    fc.uint8Array({ maxLength: 12 }).map((bytes) => Uint8Array.of(0x7b, ...bytes)),
+  );
+  const type = fc.constantFrom(
+    "application/json",
+    "application/JSON; charset=utf-8",
+    "application/x-ndjson",
+    "text/plain",
+    "",
+  );
+
+  it("is read as the same body that comes in pieces", () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(body, type, fc.boolean(), fc.constantFrom(200, 400), (bytes, contentType, interrupted, status) => {
+        const options = { status, responseHeaders: { "content-type": contentType } };
+        const [whole, pushed] = [assemble(options), assemble(options)];
+        if (!whole.assembly.takeJson(bytes)) return;
+        taken += 1;
+        pushed.assembly.push(bytes, 1);
+        expect(whole.assembly.heldLength).toBe(pushed.assembly.heldLength);
+        expect(whole.assembly.streaming).toBe(pushed.assembly.streaming);
+        expect(whole.assembly.finish({ interrupted })).toEqual(pushed.assembly.finish({ interrupted }));
+        expect(whole.seen).toEqual(pushed.seen);
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(taken).toBeGreaterThan(200);
+  });
+
+  it("is not taken where it is too large, of another type, or more than one line", () => {
+    const take = (text: string, more: Partial<AssemblyOptions> = {}): boolean =>
+      assemble({ responseHeaders: json, ...more }).assembly.takeJson(bytesOf(text));
+    expect(take('{"text":1}')).toBe(true);
+    expect(take('{"text":1}', { maxBodyBytes: 9 })).toBe(false);
+    expect(take('{"text":1}\n{"text":2}')).toBe(false);
+    expect(take('[{"text":1}]')).toBe(false);
+    expect(take(' {"text":1}')).toBe(false);
+    expect(take('{"text":1}', { responseHeaders: { "content-type": "application/x-ndjson" } })).toBe(false);
+    expect(take('{"text":1}', { responseHeaders: {} })).toBe(false);
+  });
+});
