@@ -11,10 +11,10 @@ import {
   type ResolvedSettings,
   resolveSettings,
 } from "../context.ts";
-import { scrubUrl } from "../providers/secrets.ts";
-import type { Exchange, RouteInfo, RunContext, TapOptions } from "../types.ts";
+import type { Exchange, RunContext, TapOptions } from "../types.ts";
 import { addNote, createExchange, noteEnd } from "./exchange.ts";
 import { findHeader } from "./headers.ts";
+import { createPlaceFinder } from "./place.ts";
 import { createRedirects, type Redirects } from "./redirects.ts";
 import { createId } from "./id.ts";
 import { authorityOf, type HostEntry, type Router } from "./route.ts";
@@ -68,25 +68,12 @@ export interface Observer extends ObserverOptions {
   fail(exchange: Exchange, error: unknown, isCancelled: boolean): void;
 }
 
-/** Origins, and places at them, remembered before a cache starts anew. */
+/** Origins remembered before the cache starts anew. */
 const CACHE_LIMIT = 2000;
-/** Longer ones hold what is said once. */
-const LONGEST_PATH_KEPT = 200;
-
-/** What the address of a call tells. */
-interface Place {
-  route: RouteInfo;
-  /** Whether it is a call, its body says. */
-  isSniffed: boolean;
-  /** These without credentials. */
-  url: string;
-  host: string;
-  path: string;
-  pollOf: string | undefined;
-}
 
 export function createObserver(parts: ObserverOptions): Observer {
   const { router, options, flow } = parts;
+  const findPlace = createPlaceFinder(router);
   /** `null`: the user said never to look there. */
   type Known = HostEntry | null | "unknown";
   const interests = new Map<string, Known>();
@@ -129,58 +116,6 @@ export function createObserver(parts: ObserverOptions): Observer {
       parts.report("context", error);
       return { isInvalid: true };
     }
-  }
-
-  /** By origin, then by path: what an app calls, it calls again and again. */
-  const places = new Map<string, Map<string, Place>>();
-  let placesKnown = 0;
-
-  function findPlace(interest: HostEntry | "sniff", start: BeginOptions): Place | undefined {
-    if (start.method !== "POST") return readPlace(interest, start)?.place;
-    const known = places.get(start.origin)?.get(start.path);
-    if (known !== undefined) return known;
-    const read = readPlace(interest, start);
-    if (read?.isLasting === true) keepPlace(start, read.place);
-    return read?.place;
-  }
-
-  function keepPlace({ origin, path }: BeginOptions, place: Place): void {
-    // A query may hold a key.
-    if (path.length > LONGEST_PATH_KEPT || path.includes("?")) return;
-    if (placesKnown >= CACHE_LIMIT) {
-      places.clear();
-      placesKnown = 0;
-    }
-    let byPath = places.get(origin);
-    if (byPath === undefined) places.set(origin, (byPath = new Map<string, Place>()));
-    byPath.set(path, place);
-    placesKnown += 1;
-  }
-
-  /** `isLasting`: it does not depend on the headers. */
-  function readPlace(
-    interest: HostEntry | "sniff",
-    { method, origin, path, headers }: BeginOptions,
-  ): { place: Place; isLasting: boolean } | undefined {
-    const isSniffed = interest === "sniff";
-    let isLasting = true;
-    const readHeader = (name: string): string | undefined => {
-      isLasting = false;
-      return findHeader(headers, name);
-    };
-    const called = isSniffed ? router.sniff(method, path) : router.route(interest, method, path, readHeader);
-    const poll = isSniffed || called !== undefined ? undefined : router.routePoll(interest, method, path);
-    const route = called ?? poll?.route;
-    if (route === undefined) return undefined;
-    const place: Place = {
-      route,
-      isSniffed: isSniffed || route.bodyDecides === true,
-      url: scrubUrl(origin + path),
-      host: authorityOf(origin) ?? "",
-      path: scrubUrl(path),
-      pollOf: poll?.jobId,
-    };
-    return { place, isLasting };
   }
 
   function begin(interest: HostEntry | "sniff", start: BeginOptions): Exchange | undefined {

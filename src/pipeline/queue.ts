@@ -7,7 +7,7 @@ import type { Exchange, TapLimits } from "../types.ts";
 import type { AssembledExchange } from "./assemble.ts";
 import type { Job } from "./exchange-job.ts";
 import { dropMiddle, SMALL_ENDS } from "./held-body.ts";
-import { mayHaveLedTo, PATIENCE_MS } from "./order.ts";
+import { createWaitingLine, mayHaveLedTo } from "./order.ts";
 
 /** Makes the job that reads an exchange. */
 export type MakeJob = (exchange: Exchange) => Job;
@@ -65,9 +65,7 @@ export function createQueue(options: QueueOptions): Queue {
   const entries = new Map<Exchange, Entry>();
   /** Jobs that wait for something. */
   const waiting = new Map<Job, Promise<void>>();
-  /** Exchanges that are read, and wait for an earlier call to be told first: by that call. */
-  const held = new Map<Exchange, Exchange[]>();
-  let patience: Timer | undefined;
+  const line = createWaitingLine(touch);
   /** Nothing waits any more. */
   let isForced = false;
   /** Exchanges with something new, oldest first. */
@@ -229,14 +227,8 @@ export function createQueue(options: QueueOptions): Queue {
   function finishInOrder(entry: Entry, job: Job): void {
     const { exchange } = entry;
     const earlier = isForced ? undefined : findEarlier(exchange);
-    if (earlier === undefined) {
-      finish(entry, job);
-      return;
-    }
-    const waitingToo = held.get(earlier);
-    if (waitingToo === undefined) held.set(earlier, [exchange]);
-    else waitingToo.push(exchange);
-    patience ??= setTimer(losePatience, PATIENCE_MS);
+    if (earlier === undefined) finish(entry, job);
+    else line.wait(exchange, earlier);
   }
 
   /** Entries stand in the order in which their calls began. */
@@ -249,28 +241,12 @@ export function createQueue(options: QueueOptions): Queue {
     return undefined;
   }
 
-  /** They get their turn again, in slices as all others. */
-  function releaseAll(): void {
-    const all = [...held.values()].flat().toSorted((one, other) => one.startTime - other.startTime);
-    held.clear();
-    for (const exchange of all) touch(exchange);
-  }
-
-  function losePatience(): void {
-    patience = undefined;
-    releaseAll();
-  }
-
   function remove(entry: Entry): boolean {
     bytes -= entry.held;
     // A map that has grown and shrunk leaves tables behind: what they name must not keep all that was read of it.
     entry.job = undefined;
     const wasThere = entries.delete(entry.exchange);
-    const waitingForIt = held.get(entry.exchange);
-    if (waitingForIt !== undefined) {
-      held.delete(entry.exchange);
-      for (const exchange of waitingForIt) touch(exchange);
-    }
+    line.release(entry.exchange);
     return wasThere;
   }
 
@@ -320,9 +296,9 @@ export function createQueue(options: QueueOptions): Queue {
       if (first < dirty.length) runSlice();
       if (first < dirty.length) await new Promise<void>(nextTurn);
       else if (waiting.size > 0) await Promise.race(waiting.values());
-      else if (held.size > 0) {
+      else if (line.size > 0) {
         isForced = true;
-        releaseAll();
+        line.releaseAll();
       } else {
         isForced = false;
         return;
@@ -350,7 +326,7 @@ export function createQueue(options: QueueOptions): Queue {
     }
     dirty = [];
     first = 0;
-    held.clear();
+    line.clear();
   }
 
   return {
@@ -364,7 +340,7 @@ export function createQueue(options: QueueOptions): Queue {
     drainSync,
     listRunning: () => [...entries.keys()].filter((exchange) => !exchange.isEnded),
     countUnread: () => [...entries.keys()].filter((exchange) => exchange.isEnded).length,
-    hasWork: () => dirty.length > 0 || waiting.size > 0 || held.size > 0,
+    hasWork: () => dirty.length > 0 || waiting.size > 0 || line.size > 0,
     get size() {
       return entries.size;
     },
