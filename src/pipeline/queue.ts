@@ -57,8 +57,8 @@ interface Entry {
 const WAIT_MS = 10;
 /** The longest piece of work on the app's thread at once. */
 const SLICE_MS = 1;
-/** With more than this waiting, a slice in each turn of the loop is too little: a call that ends then brings one of its own. */
-const BACKLOG = 16;
+/** While no more than this share of the room is taken, a loop that is busy is left to the app: what waits can wait. */
+const EASY_SHARE = 0.5;
 
 export function createQueue(options: QueueOptions): Queue {
   const { limits, isPrompt = false } = options;
@@ -91,18 +91,25 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function touch(exchange: Exchange): void {
-    if (exchange.isEnded) {
-      if (isPrompt) hurry();
-      if (dirty.length - first > BACKLOG && !isKeepingUp && makeJob !== undefined) {
-        isKeepingUp = true;
-        afterCallback(keepUp);
-      }
-    }
+    if (exchange.isEnded) noteEnded(exchange);
     if (exchange.isDirty) return;
     exchange.isDirty = true;
     dirty.push(exchange);
     // While there is more to do than fits into a slice, the next one comes anyway.
     if (timer === undefined && !isRunning && !isDeferred && !isInTurn) timer = setTimer(run, WAIT_MS);
+  }
+
+  function noteEnded(exchange: Exchange): void {
+    if (isPrompt) hurry();
+    const entry = entries.get(exchange);
+    if (entry !== undefined) count(entry);
+    if (isKeepingUp || makeJob === undefined || !isRoomScarce()) return;
+    isKeepingUp = true;
+    afterCallback(keepUp);
+  }
+
+  function isRoomScarce(): boolean {
+    return dirty.length - first > EASY_SHARE * limits.queueExchanges || bytes > EASY_SHARE * limits.queueBytes;
   }
 
   function hurry(): void {
@@ -112,10 +119,7 @@ export function createQueue(options: QueueOptions): Queue {
     timer = setTimer(run, 0);
   }
 
-  /**
-   * A loop that is busy takes long for each turn, and a slice in each would be too little: what waits would grow until
-   * there is no room. So calls that end bring others to their end.
-   */
+  /** A loop that is busy takes long for each turn, and two slices in each may be too little: so calls that end bring more. */
   function keepUp(): void {
     isKeepingUp = false;
     if (!isRunning && makeJob !== undefined) runSlice();

@@ -100,34 +100,42 @@ describe("the queue", () => {
     expect(seen.size).toBeGreaterThanOrEqual(5);
   });
 
-  it("keeps up in a loop whose every turn brings more than two slices hold", async () => {
-    const { queue, done } = collect({ limits: { ...limits, queueExchanges: 1_000 } });
-    const log: Exchange[] = [];
-    queue.open((exchange) => slowJob(exchange, 1, log));
-    let most = 0;
-    for (let turn = 0; turn < 40; turn += 1) {
-      // Each call ends in a callback of its own, as those of sockets do.
-      await Promise.all(
-        Array.from(
-          { length: 6 },
-          () =>
-            new Promise<void>((resolve) => {
-              setImmediate(() => {
-                const exchange = makeExchange();
-                queue.admit(exchange);
-                queue.touch(exchange);
-                resolve();
-              });
-            }),
-        ),
-      );
-      most = Math.max(most, queue.size);
-    }
-    await queue.drain();
-    expect(done).toHaveLength(240);
-    // With slices alone it would be 160.
-    expect(most).toBeLessThan(60);
-  });
+  it.each<[string, Partial<typeof limits>, number]>([
+    ["calls", { queueExchanges: 80 }, 0],
+    ["bytes", { queueExchanges: 1_000, queueBytes: 80_000 }, 1_000],
+  ])(
+    "keeps up in a loop whose every turn brings more than two slices hold, with half of the room for %s",
+    async (_, room, size) => {
+      const { queue, done } = collect({ limits: { ...limits, ...room } });
+      const log: Exchange[] = [];
+      queue.open((exchange) => slowJob(exchange, 1, log));
+      let most = 0;
+      for (let turn = 0; turn < 40; turn += 1) {
+        // Each call ends in a callback of its own, as those of sockets do.
+        await Promise.all(
+          Array.from(
+            { length: 6 },
+            () =>
+              new Promise<void>((resolve) => {
+                setImmediate(() => {
+                  const exchange = makeExchange();
+                  exchange.pendingBytes = size;
+                  queue.admit(exchange);
+                  queue.touch(exchange);
+                  resolve();
+                });
+              }),
+          ),
+        );
+        most = Math.max(most, queue.size);
+      }
+      await queue.drain();
+      expect(done).toHaveLength(240);
+      // With slices alone it would be 160.
+      expect(most).toBeGreaterThan(30);
+      expect(most).toBeLessThan(70);
+    },
+  );
 
   it("goes on when a job throws", async () => {
     const { queue, done, failed } = collect();
