@@ -6,11 +6,12 @@
  * input and output: fees per request or search.
  */
 import type { Cost, LlmCall, PriceOverride } from "../types.ts";
-import { findPriceProvider, priceByModel } from "./price-list.ts";
-import type { PriceList, PriceProvider } from "./price-list.ts";
+import { priceByModel } from "./price-list.ts";
+import { createModelFinder, type FindModel, type FoundModel } from "./price-models.ts";
 import { pickTier, priceByOverride } from "./price-override.ts";
 import { findPriceKey } from "./price-providers.ts";
 import type { PriceKey } from "./price-providers.ts";
+import type { Calculate } from "./price-source.ts";
 import { hasSpecialTerms, isBillable } from "./price-usage.ts";
 
 export interface CostCalculatorOptions {
@@ -37,17 +38,22 @@ export const PRICE_UNKNOWN = "price_unknown";
 const MAX_CACHED = 2_000;
 
 export function createCostCalculator({ prices = {}, onError }: CostCalculatorOptions = {}): CostCalculator {
-  let list: PriceList | undefined;
+  let list: { find: FindModel; calculate: Calculate } | undefined;
   let loading: Promise<void> | undefined;
   const overrides = new Map(Object.entries(prices));
   /** By the provider's id, then by model. */
-  const cache = new Map<string, Map<string, PriceProvider | undefined>>();
+  const cache = new Map<string, Map<string, FoundModel | undefined>>();
   let cached = 0;
 
-  /** Loading takes 40 ms: not at import, and not for those who track no cost. */
+  /** Not at import, and not for those who track no cost. */
   async function load(): Promise<void> {
     try {
-      list = await import("@pydantic/genai-prices");
+      const { texts, openCalculator } = await import("./price-source.ts");
+      let calculator: Calculate | undefined;
+      list = {
+        find: createModelFinder(texts),
+        calculate: (...given) => (calculator ??= openCalculator())(...given),
+      };
     } catch (error) {
       onError?.(error);
     }
@@ -84,19 +90,19 @@ export function createCostCalculator({ prices = {}, onError }: CostCalculatorOpt
   function priceByList(call: LlmCall): Cost | undefined {
     for (const model of modelsOf(call)) {
       const key = findPriceKey(call, model);
-      const provider = key === undefined ? undefined : findModel(key);
-      if (list !== undefined && provider !== undefined) return priceByModel(list, provider, call);
+      const found = key === undefined ? undefined : findModel(key);
+      if (list !== undefined && found !== undefined) return priceByModel(list.calculate, found, call);
     }
     return undefined;
   }
 
-  /** A provider of that one model: the look-up through up to 700 models' patterns is made once. */
-  function findModel({ provider, model }: PriceKey): PriceProvider | undefined {
+  /** The look-up through up to 700 models' patterns is made once. */
+  function findModel({ provider, model }: PriceKey): FoundModel | undefined {
     if (list === undefined) return undefined;
     const known = cache.get(provider);
     const seen = known?.get(model);
     if (seen !== undefined || known?.has(model) === true) return seen;
-    const found = findPriceProvider(list, provider, model);
+    const found = list.find(provider, model);
     if (cached >= MAX_CACHED) {
       cache.clear();
       cached = 0;

@@ -1,49 +1,38 @@
 /** Cost by the price list of `@pydantic/genai-prices`. */
 import type { Cost, LlmCall, Usage } from "../types.ts";
-import { type Sums, sumPlainPrices } from "./price-plain.ts";
+import type { FoundModel } from "./price-models.ts";
+import { pickPlainPrices, rateAt, type Sums, sumPlainPrices } from "./price-plain.ts";
+import type { Calculate, ModelPrice, PricedModel } from "./price-source.ts";
 import { cacheWritesOf, roundUsd, toPriceUsage } from "./price-usage.ts";
 
 /** The version that `package.json` pins: the package does not export its own. */
 export const PRICES_VERSION = "genai-prices@0.1.8";
 
-export type PriceList = typeof import("@pydantic/genai-prices");
-export type PriceProvider = NonNullable<NonNullable<Parameters<PriceList["calcPrice"]>[2]>["provider"]>;
-type Prices = PriceProvider["models"][number]["prices"];
-type ModelPrice = Exclude<Prices, readonly unknown[]>;
+type Prices = PricedModel["prices"];
 
-/** A provider with that one model in it; `undefined` for a model that the list does not know. */
-export function findPriceProvider(list: PriceList, providerId: string, model: string): PriceProvider | undefined {
-  try {
-    const found = list.calcPrice({}, model, { providerId });
-    // A provider of a similar name is not the one that was asked for.
-    if (found === null || found.provider.id !== providerId) return undefined;
-    const { id, name, api_pattern } = found.provider;
-    return { id, name, api_pattern, models: [{ ...found.model, match: { equals: found.model.id } }] };
-  } catch {
-    return undefined;
-  }
-}
-
-/** @param provider - of one model, from `findPriceProvider` */
-export function priceByModel(list: PriceList, provider: PriceProvider, call: LlmCall): Cost | undefined {
-  const model = provider.models[0];
-  if (model === undefined || isDearerHere(model, call.request.host)) return undefined;
-  const sums = Array.isArray(model.prices) ? undefined : sumPlainPrices(model.prices, call.usage);
-  if (sums === undefined) return priceByCalculator(list, provider, call);
-  return toCost(call.usage, sums, model.prices as ModelPrice);
+export function priceByModel(calculate: Calculate, found: FoundModel, call: LlmCall): Cost | undefined {
+  const { prices, isRegional } = found.model;
+  if (isRegional === true && REGIONAL_HOST.test(call.request.host)) return undefined;
+  const plain = pickPlainPrices(prices, call.timing.startedAt);
+  const sums = plain === undefined ? undefined : sumPlainPrices(plain, call.usage);
+  if (plain === undefined || sums === undefined) return priceByCalculator(calculate, found, call);
+  return toCost(call.usage, sums, plain);
 }
 
 /** The price list's own way. */
-export function priceByCalculator(list: PriceList, provider: PriceProvider, call: LlmCall): Cost | undefined {
-  const model = provider.models[0];
-  if (model === undefined) return undefined;
+export function priceByCalculator(
+  calculate: Calculate,
+  { provider, model: { id, prices } }: FoundModel,
+  call: LlmCall,
+): Cost | undefined {
   const usage = toPriceUsage(call.usage);
+  const model = { id, match: { equals: id }, prices: pricesInUse(prices, usage) };
   try {
-    const result = list.calcPrice(usage, model.id, {
-      provider: { ...provider, models: [{ ...model, prices: pricesInUse(model.prices, usage) }] },
+    const result = calculate(usage, id, {
+      provider: { id: provider, name: provider, api_pattern: "", models: [model] },
       timestamp: new Date(call.timing.startedAt),
     });
-    if (result === null || !isCovered(result.model_price, usage, provider.id, model.id)) return undefined;
+    if (result === null || !isCovered(result.model_price, usage, provider, id)) return undefined;
     return toCost(call.usage, result, result.model_price);
   } catch {
     // The counts contradict each other (more cached than sent), or the list lacks a price that they would need.
@@ -59,12 +48,8 @@ function toCost(usage: Usage, sums: Sums, prices: ModelPrice): Cost {
   return cost;
 }
 
-/** Vertex charges a premium for some models outside its global endpoint, which the list says in words only. */
-function isDearerHere({ price_comments: comments }: PriceProvider["models"][number], host: string): boolean {
-  if (!host.endsWith(".googleapis.com") || comments === undefined) return false;
-  const isRegional = /^[\w-]+-aiplatform\.googleapis\.com$|^aiplatform\.\w+\.rep\.googleapis\.com$/.test(host);
-  return isRegional && /\bregional\b.{0,40}\bpremium\b/i.test(comments);
-}
+/** Vertex outside its global endpoint. */
+const REGIONAL_HOST = /^(?:[\w-]+-aiplatform\.googleapis\.com|aiplatform\.\w+\.rep\.googleapis\.com)$/;
 
 /** A list of prices holds those of different times; the price list picks one by the time of the call. */
 function pricesInUse(prices: Prices, usage: Record<string, number>): Prices {
@@ -118,19 +103,4 @@ function priceCache(cost: Cost, usage: Usage, prices: ModelPrice): void {
   if (write !== undefined && writeLong !== undefined) {
     cost.cacheWriteUsd = roundUsd(((written - long) * write + long * writeLong) / 1e6);
   }
-}
-
-/** USD per million; long prompts cost more with some models, and then all of the prompt does. */
-function rateAt(price: unknown, inputTokens: number): number | undefined {
-  if (typeof price === "number") return price;
-  const tiered = price as { base?: unknown; tiers?: readonly { start: number; price: number }[] } | undefined;
-  let rate = typeof tiered?.base === "number" ? tiered.base : undefined;
-  let highest = -1;
-  for (const tier of tiered?.tiers ?? []) {
-    if (inputTokens > tier.start && tier.start > highest) {
-      rate = tier.price;
-      highest = tier.start;
-    }
-  }
-  return rate;
 }

@@ -1,9 +1,10 @@
 /**
- * The sums of `@pydantic/genai-prices` for the usual case: tokens in and out, read from and written to a cache, at prices
- * that are plain numbers. The price list compares all units with each other at each call, which takes as long as to read
- * the whole exchange. Over everything else it decides itself; a test compares the two over all of its models.
+ * The sums of `@pydantic/genai-prices` for the usual case: tokens in and out, read from and written to a cache. The
+ * price list compares all units with each other at each call, which takes as long as to read the whole exchange, and to get
+ * ready for that takes longer still. Over everything else it decides itself; a test compares the two over all of its models.
  */
 import type { Usage } from "../types.ts";
+import type { ModelPrice, PricedModel } from "./price-source.ts";
 import { cacheWritesOf } from "./price-usage.ts";
 
 /** As the price list returns them, USD. */
@@ -24,8 +25,33 @@ const units: Readonly<Record<string, Unit>> = {
 
 type Counts = Record<Unit, number>;
 
+/** Those of a model at a time. @returns `undefined`: for the price list to decide */
+export function pickPlainPrices(prices: PricedModel["prices"], time: number): ModelPrice | undefined {
+  if (!Array.isArray(prices)) return prices;
+  for (const { constraint, prices: conditional } of prices.toReversed()) {
+    if (constraint === undefined) return conditional;
+    if (constraint.type !== "start_date" || Number.isNaN(time)) return undefined;
+    if (time >= Date.parse(constraint.start_date)) return conditional;
+  }
+  return prices[0]?.prices;
+}
+
+/** USD per million; long prompts cost more with some models, and then all of the prompt does. */
+export function rateAt(price: ModelPrice[string], inputTokens: number): number | undefined {
+  if (price === undefined || typeof price === "number") return price;
+  let rate = price.base;
+  let highest = -1;
+  for (const tier of price.tiers) {
+    if (inputTokens > tier.start && tier.start > highest) {
+      rate = tier.price;
+      highest = tier.start;
+    }
+  }
+  return rate;
+}
+
 /** @returns `undefined`: for the price list to decide */
-export function sumPlainPrices(prices: Readonly<Record<string, unknown>>, usage: Usage): Sums | undefined {
+export function sumPlainPrices(prices: Readonly<ModelPrice>, usage: Usage): Sums | undefined {
   const counts = readCounts(usage);
   if (counts === undefined || prices["input_mtok"] === undefined) return undefined;
   if (counts.output > 0 && prices["output_mtok"] === undefined) return undefined;
@@ -50,9 +76,13 @@ export function sumPlainPrices(prices: Readonly<Record<string, unknown>>, usage:
     }
     const count = unit === "input" ? input : counts[unit];
     if (count === 0) continue;
-    if (typeof price !== "number") return undefined;
-    if (unit === "output") outputPrice += (price * count) / 1e6;
-    else inputPrice += (price * count) / 1e6;
+    const rate = rateAt(price, counts.input);
+    if (rate === undefined) return undefined;
+    let sum = (rate * count) / 1e6;
+    // As the list does it: not quite the same number.
+    if (typeof price !== "number") sum = (sum * 1e6) / 1e6;
+    if (unit === "output") outputPrice += sum;
+    else inputPrice += sum;
   }
   return { input_price: inputPrice, output_price: outputPrice, total_price: inputPrice + outputPrice + requestPrice };
 }

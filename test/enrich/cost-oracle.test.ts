@@ -1,7 +1,9 @@
 /** What is left out of a price table to make it fast changes no price: the same against the whole table. */
 import { calcPrice, waitForUpdate } from "@pydantic/genai-prices";
 import { describe, expect, it } from "vitest";
-import { findPriceProvider, priceByModel } from "../../src/enrich/price-list.ts";
+import { priceByModel } from "../../src/enrich/price-list.ts";
+import { createModelFinder } from "../../src/enrich/price-models.ts";
+import { texts } from "../../src/enrich/price-source.ts";
 import { toPriceUsage } from "../../src/enrich/price-usage.ts";
 import { sampleCall } from "../../src/testing/sample-records.ts";
 import type { LlmCall, Usage } from "../../src/types.ts";
@@ -37,17 +39,17 @@ const usages: Usage[] = [
 
 describe("every model of the list", () => {
   it("costs what the list says", async () => {
-    const list = await import("@pydantic/genai-prices");
+    const find = createModelFinder(texts);
     const timestamp = new Date(Date.UTC(2026, 5, 1));
     let compared = 0;
     for (const provider of (await waitForUpdate()) ?? []) {
       for (const model of provider.models) {
-        const found = findPriceProvider(list, provider.id, model.id);
+        const found = find(provider.id, model.id);
         if (found === undefined) continue;
         for (const usage of usages) {
           const call: LlmCall = { ...sampleCall(), usage };
           call.timing = { ...call.timing, startedAt: timestamp.getTime() };
-          const cost = priceByModel(list, found, call);
+          const cost = priceByModel(calcPrice, found, call);
           if (cost === undefined) continue;
           compared++;
           const expected = calcPrice(toPriceUsage(usage), model.id, { providerId: provider.id, timestamp });

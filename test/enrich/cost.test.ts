@@ -446,9 +446,9 @@ describe("the prices option", () => {
 
 describe("the version of the prices", () => {
   it("is the one that package.json pins", () => {
-    const { dependencies } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-      dependencies: Record<string, string>;
+    const { devDependencies } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      devDependencies: Record<string, string>;
     };
-    expect(PRICES_VERSION).toBe(`genai-prices@${dependencies["@pydantic/genai-prices"]}`);
+    expect(PRICES_VERSION).toBe(`genai-prices@${devDependencies["@pydantic/genai-prices"]}`);
   });
 });

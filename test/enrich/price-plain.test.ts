@@ -1,7 +1,7 @@
-import * as list from "@pydantic/genai-prices";
+import { calcPrice, findProvider } from "@pydantic/genai-prices";
 import { describe, expect, it } from "vitest";
-import { type PriceProvider, priceByCalculator, priceByModel } from "../../src/enrich/price-list.ts";
-import { sumPlainPrices } from "../../src/enrich/price-plain.ts";
+import { priceByCalculator, priceByModel } from "../../src/enrich/price-list.ts";
+import { pickPlainPrices, sumPlainPrices } from "../../src/enrich/price-plain.ts";
 import { priceProviders } from "../../src/enrich/price-providers.ts";
 import type { LlmCall, Usage } from "../../src/types.ts";
 
@@ -22,6 +22,9 @@ const usages: Omit<Usage, "source" | "complete">[] = [
   { inputTokens: 10 },
 ];
 
+/** Prices change with the year and with the hour. */
+const times = [Date.UTC(2024, 0, 1), Date.UTC(2026, 2, 13), Date.UTC(2026, 10, 20, 3), Date.UTC(2026, 10, 20, 17)];
+
 const toCall = (usage: (typeof usages)[number], startedAt: number): LlmCall =>
   ({
     request: { host: "api.example.com" },
@@ -34,21 +37,23 @@ describe("prices that are summed up here", () => {
     let plain = 0;
     let models = 0;
     for (const providerId of new Set(Object.values(priceProviders))) {
-      const provider = list.findProvider({ providerId });
+      const provider = findProvider({ providerId });
       for (const model of provider?.models ?? []) {
         models += 1;
-        const one = { ...(provider as PriceProvider), models: [{ ...model, match: { equals: model.id } }] };
-        for (const usage of usages) {
-          const call = toCall(usage, Date.UTC(2026, 10, 20, 3));
-          expect(priceByModel(list, one, call), `${providerId} ${model.id} ${JSON.stringify(usage)}`).toEqual(
-            priceByCalculator(list, one, call),
-          );
-          if (!Array.isArray(model.prices) && sumPlainPrices(model.prices, call.usage) !== undefined) plain += 1;
+        const one = { provider: providerId, model };
+        for (const [usage, startedAt] of usages.flatMap((usage) => times.map((time) => [usage, time] as const))) {
+          const call = toCall(usage, startedAt);
+          expect(
+            priceByModel(calcPrice, one, call),
+            `${providerId} ${model.id} ${startedAt} ${JSON.stringify(usage)}`,
+          ).toEqual(priceByCalculator(calcPrice, one, call));
+          const prices = pickPlainPrices(model.prices, call.timing.startedAt);
+          if (prices !== undefined && sumPlainPrices(prices, call.usage) !== undefined) plain += 1;
         }
       }
     }
     expect(models).toBeGreaterThan(500);
     // Most are: else this would compare the list with itself.
-    expect(plain / (models * usages.length)).toBeGreaterThan(0.4);
+    expect(plain / (models * usages.length * times.length)).toBeGreaterThan(0.4);
   });
 });
