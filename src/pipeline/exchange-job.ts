@@ -294,7 +294,7 @@ class ExchangeJob implements Job {
       if (piece === undefined) return false;
       if (piece === "gap") assembly.skip();
       else assembly.push(piece.bytes, piece.atMs);
-      if (isTimeUp()) return !inbox.isEmpty();
+      if (isTimeUp() && !inbox.isEmpty()) return true;
     }
   }
 

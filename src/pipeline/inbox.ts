@@ -66,7 +66,11 @@ class BlockInbox implements Inbox {
       return "gap";
     }
     const block = this.blocks[0];
-    if (block === undefined) return undefined;
+    if (block === undefined) {
+      // It would keep a block alive that others have a share in.
+      piece.bytes = NO_BYTES;
+      return undefined;
+    }
     let size = Math.min(block.byteLength - this.used, BATCH, this.gapAt ?? BATCH);
     if (byChunk) size = Math.min(size, this.openMark());
     piece.bytes = block.subarray(this.used, this.used + size);
