@@ -21,6 +21,11 @@ export function loadReadingNow(): ReadingRoom {
   return load("reading") as ReadingRoom;
 }
 
+/** @throws where `loadReadingNow` does */
+export function loadPricesNow(): typeof import("./enrich/price-source.ts") {
+  return load("enrich/price-source") as typeof import("./enrich/price-source.ts");
+}
+
 export async function loadReading(): Promise<ReadingRoom> {
   try {
     for (const step of STEPS) {

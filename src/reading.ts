@@ -18,6 +18,8 @@ import type { Exchange, TapLimits, TapOptions } from "./types.ts";
 
 export { toMetadata } from "./enrich/privacy.ts";
 
+type PriceSource = typeof import("./enrich/price-source.ts");
+
 export interface ReadingOptions {
   options: TapOptions;
   limits: Required<TapLimits>;
@@ -31,6 +33,8 @@ export interface Reading {
   recordSpan: RecordSpan;
   /** Loads prices, where cost is tracked. Never rejects. */
   ready(): Promise<void>;
+  /** The same without waiting. Never throws. */
+  readyNow(loadPrices: () => PriceSource): void;
   close(): void;
 }
 
@@ -40,6 +44,7 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
     ...(options.prices !== undefined && { prices: options.prices }),
     onError: (error) => report("prices", error),
   });
+  const needsPrices = options.tokenTracking !== false && options.costTracking !== false;
   const hashKey = createHashKey();
   const linker = createLinker({ randomHex, hash: createKeyedHash(hashKey) });
   const recordCall = createRecorder({ options, cost, linker, report, onContentSampledOut });
@@ -61,7 +66,10 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
       }),
     recordCall,
     recordSpan: createSpanRecorder({ options, linker, report }),
-    ready: () => (options.tokenTracking !== false && options.costTracking !== false ? cost.ready() : Promise.resolve()),
+    ready: () => (needsPrices ? cost.ready() : Promise.resolve()),
+    readyNow(loadPrices) {
+      if (needsPrices) cost.readyNow(loadPrices);
+    },
     close: () => host?.close(),
   };
 }

@@ -1,6 +1,6 @@
 /** From what was read to the records that leave, and the loading of everything that this takes. */
 import { type Counters, increase } from "./counters.ts";
-import { loadReading, loadReadingNow } from "./load-reading.ts";
+import { loadPricesNow, loadReading, loadReadingNow } from "./load-reading.ts";
 import type { AssembledExchange } from "./pipeline/assemble.ts";
 import type { MakeJob } from "./pipeline/queue.ts";
 import type { Reading, ReadingOptions } from "./reading.ts";
@@ -99,7 +99,11 @@ export function createRecording(given: RecordingOptions): Recording {
       recordSpans();
       return started.makeJob;
     },
-    loadNow: () => (reading ?? start(loadReadingNow())).makeJob,
+    loadNow() {
+      const started = reading ?? start(loadReadingNow());
+      started.readyNow(loadPricesNow);
+      return started.makeJob;
+    },
     recordExchange(exchange, assembled) {
       if (assembled === undefined) increase(counters.ignored, "not_a_call");
       else if (exchange.isHop) increase(counters.ignored, "redirect");

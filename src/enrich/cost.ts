@@ -14,6 +14,8 @@ import type { PriceKey } from "./price-providers.ts";
 import type { Calculate } from "./price-source.ts";
 import { hasSpecialTerms, isBillable } from "./price-usage.ts";
 
+type PriceSource = typeof import("./price-source.ts");
+
 export interface CostCalculatorOptions {
   /** Prices by model id, or by `provider/model`; they win over the price list. */
   prices?: Record<string, PriceOverride>;
@@ -24,6 +26,8 @@ export interface CostCalculatorOptions {
 export interface CostCalculator {
   /** Loads the price list, once. Never rejects. Before it resolves, the list counts as unknown. */
   ready(): Promise<void>;
+  /** The same where there is no time to wait. Nothing is loaded that is there. @param load - may throw */
+  readyNow(load: () => PriceSource): void;
   /**
    * `call.cost` stays where it was reported. `undefined`: not known; a call that is billed by usage that is known gets the
    * note `price_unknown`.
@@ -45,15 +49,18 @@ export function createCostCalculator({ prices = {}, onError }: CostCalculatorOpt
   const cache = new Map<string, Map<string, FoundModel | undefined>>();
   let cached = 0;
 
+  function open({ texts, openCalculator }: PriceSource): void {
+    let calculator: Calculate | undefined;
+    list = {
+      find: createModelFinder(texts),
+      calculate: (...given) => (calculator ??= openCalculator())(...given),
+    };
+  }
+
   /** Not at import, and not for those who track no cost. */
   async function load(): Promise<void> {
     try {
-      const { texts, openCalculator } = await import("./price-source.ts");
-      let calculator: Calculate | undefined;
-      list = {
-        find: createModelFinder(texts),
-        calculate: (...given) => (calculator ??= openCalculator())(...given),
-      };
+      open(await import("./price-source.ts"));
     } catch (error) {
       onError?.(error);
     }
@@ -114,7 +121,15 @@ export function createCostCalculator({ prices = {}, onError }: CostCalculatorOpt
     return found;
   }
 
-  return { ready, price };
+  function readyNow(loadNow: () => PriceSource): void {
+    try {
+      if (list === undefined) open(loadNow());
+    } catch {
+      // Where modules can't be loaded at once, the prices stay unknown.
+    }
+  }
+
+  return { ready, readyNow, price };
 }
 
 /** Variants of OpenRouter's with a price of their own; the answer names the model without them. */

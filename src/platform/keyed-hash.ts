@@ -13,7 +13,7 @@ type Crypto = typeof import("node:crypto") & {
 const KEY_BYTES = 32;
 
 export function createHashKey(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  return builtIn("node:crypto").randomBytes(KEY_BYTES);
 }
 
 /** Characters from which the other way is the cheaper one. */

@@ -140,7 +140,8 @@ export function digestMedia(base64: string): MediaDigest {
 
 /** @param count - up to 65,536 bytes @returns twice as many lower-case digits */
 export function randomBytesAsHex(count: number): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(count)).buffer).toString("hex");
+  // Not `crypto.getRandomValues`: the app's first call would wait for all of WebCrypto to load.
+  return builtIn("node:crypto").randomBytes(count).toString("hex");
 }
 
 /** Bytes of a text as UTF-8. */
