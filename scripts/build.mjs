@@ -1,5 +1,5 @@
-// Builds dist/ with tsc, puts the prices in, and joins modules that are loaded together. Removes what is there first, so that a deleted
-// source leaves no module behind.
+// Builds dist/ with tsc, puts the prices in, and joins modules that are loaded together. Removes what is there first, so
+// that a deleted source leaves no module behind.
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -3,7 +3,7 @@
  * first call is made, not when the package is imported.
  */
 import { createHashKey, createKeyedHash } from "#platform";
-import { createCostCalculator } from "./enrich/cost.ts";
+import { createCostCalculator, type PriceSource } from "./enrich/cost.ts";
 import { createLinker } from "./enrich/link.ts";
 import { randomHex } from "./interceptor/id.ts";
 import { DEFAULT_MAX_CONTENT_LENGTH } from "./options.ts";
@@ -17,8 +17,6 @@ import { createSpanRecorder, type RecordSpan } from "./record-span.ts";
 import type { Exchange, TapLimits, TapOptions } from "./types.ts";
 
 export { toMetadata } from "./enrich/privacy.ts";
-
-type PriceSource = typeof import("./enrich/price-source.ts");
 
 export interface ReadingOptions {
   options: TapOptions;

@@ -14,7 +14,7 @@ import type { PriceKey } from "./price-providers.ts";
 import type { Calculate } from "./price-source.ts";
 import { hasSpecialTerms, isBillable } from "./price-usage.ts";
 
-type PriceSource = typeof import("./price-source.ts");
+export type PriceSource = typeof import("./price-source.ts");
 
 export interface CostCalculatorOptions {
   /** Prices by model id, or by `provider/model`; they win over the price list. */

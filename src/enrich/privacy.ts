@@ -32,6 +32,7 @@ import { scrubRecordUrl } from "./record-url.ts";
 import {
   applyRules,
   at,
+  copyBefore,
   defineRules,
   keep,
   keepBoolean,
@@ -43,7 +44,6 @@ import {
 } from "./rules.ts";
 import type { Rule, Rules, RuleTable } from "./rules.ts";
 import { cutText, isErrorName } from "./text.ts";
-import { copyKeys } from "./transform-json.ts";
 
 export type { PrivacyPolicy } from "./gate.ts";
 
@@ -84,26 +84,20 @@ const parametersPlace: Place = { where: "request.parameters", side: "input", cre
 /** Each parameter is a field of its own: a schema of a megabyte must not push out the temperature behind it. */
 function keepParameters(parameters: CallRequest["parameters"], gate: Gate): CallRequest["parameters"] {
   if (!gate.allows("input")) return keepParameterFacts(parameters);
-  const names = Object.keys(parameters);
   let result: Record<string, unknown> | undefined;
-  for (let index = 0; index < names.length; index += 1) {
-    const name = names[index] as string;
+  for (const name of Object.keys(parameters)) {
     const value = parameters[name];
+    // As an object of one field, so that the name counts too where it names a credential.
+    const field = { [name]: value };
     const isPlain = typeof value === "boolean" || (typeof value === "number" && !gate.policy.redactPii);
-    const kept = isPlain ? value : keepParameter(name, value, gate);
+    const entry = isPlain ? field : (gate.json(field, parametersPlace, { hasFixedKeys: true }) as typeof field);
     if (result === undefined) {
-      if (kept === value && kept !== undefined && name !== "__proto__") continue;
-      result = copyKeys(parameters, names, index);
+      if (entry[name] === value && value !== undefined && name !== "__proto__") continue;
+      result = copyBefore(parameters, name);
     }
-    if (kept !== undefined && name !== "__proto__") result[name] = kept;
+    for (const key of Object.keys(entry)) if (key !== "__proto__") result[key] = entry[key];
   }
   return result ?? parameters;
-}
-
-/** As an object of one field, so that the name counts too where it names a credential. */
-function keepParameter(name: string, value: unknown, gate: Gate): unknown {
-  const entry = gate.json({ [name]: value }, parametersPlace, { hasFixedKeys: true }) as Record<string, unknown>;
-  return Object.hasOwn(entry, name) ? entry[name] : undefined;
 }
 
 const rateLimitRules: Rules<RateLimit> = { limit: keepNumber, remaining: keepNumber, resetMs: keepNumber };

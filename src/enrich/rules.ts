@@ -37,7 +37,8 @@ export function applyRules<T extends object>(source: T, rules: RuleTable<T>, gat
   return (result ?? source) as T;
 }
 
-function copyBefore(source: Record<string, unknown>, end: string): Record<string, unknown> {
+/** The fields before one. */
+export function copyBefore(source: Record<string, unknown>, end: string): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (const field in source) {
     if (field === end) break;

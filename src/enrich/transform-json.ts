@@ -128,8 +128,7 @@ function walkSecret(state: Walk, kind: SecretKind, item: unknown, key: string, d
   return kind === "value" ? "REDACTED" : walk(state, item, key, true);
 }
 
-/** The first `end` of the fields. */
-export function copyKeys(source: object, keys: readonly string[], end: number): Record<string, unknown> {
+function copyKeys(source: object, keys: readonly string[], end: number): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (let index = 0; index < end; index++) {
     const key = keys[index] as string;

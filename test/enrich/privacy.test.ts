@@ -50,6 +50,14 @@ describe("capture.content", () => {
     expect(gate(sampleCall(), changes).capture.content).toBe(expected);
   });
 
+  it("says so where a parameter has no room at all", () => {
+    const call = sampleCall();
+    call.request.parameters = { temperature: 0.5, stop: "END", stream: true };
+    const { request, capture } = gate(call, { maxContentLength: 0 });
+    expect(request.parameters).toEqual({ temperature: 0.5, "…": "[cut, 1 fields]", stream: true });
+    expect(capture.requestTruncated).toBe(true);
+  });
+
   it("says which side was cut", () => {
     const { capture } = gate(callWith([{ type: "text", content: "x".repeat(101) }]));
     expect(capture).toMatchObject({ content: "truncated", requestTruncated: true, responseTruncated: false });
