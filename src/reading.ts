@@ -2,8 +2,10 @@
  * Everything that turns bytes into records. Most of the product's code is behind this module: it is loaded when the
  * first call is made, not when the package is imported.
  */
-import { createHashKey, createKeyedHash } from "#platform";
+import { createHashKey, createKeyedHash, createRunningSums, type RunningSums } from "#platform";
 import { createCostCalculator, type PriceSource } from "./enrich/cost.ts";
+import { LEAST_ABRIDGED } from "./decode/abridged-text.ts";
+import type { AbridgeOptions } from "./decode/abridge-json.ts";
 import { createLinker } from "./enrich/link.ts";
 import { randomHex } from "./interceptor/id.ts";
 import { DEFAULT_MAX_CONTENT_LENGTH } from "./options.ts";
@@ -44,6 +46,7 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
   });
   const needsPrices = options.tokenTracking !== false && options.costTracking !== false;
   const hashKey = createHashKey();
+  const sums = createRunningSums(hashKey);
   const linker = createLinker({ randomHex, hash: createKeyedHash(hashKey) });
   const recordCall = createRecorder({ options, cost, linker, report, onContentSampledOut });
   let host: WorkerHost | undefined;
@@ -60,6 +63,7 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
       createJob(exchange, {
         exchangeBytes,
         hasCallShape: ({ route }, body) => hasCallShape(route, body),
+        abridge: sums && ((given) => readAbridging(given, options, limits, sums)),
         reader: host,
       }),
     recordCall,
@@ -70,6 +74,26 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
     },
     close: () => host?.close(),
   };
+}
+
+/** Beyond what a record keeps of a text, so that nothing that is masked is cut in two before it was found. */
+const MORE_THAN_KEPT = 4 * 1024;
+
+/** `undefined`: something has to see all texts, or may keep them. */
+function readAbridging(
+  exchange: Exchange,
+  options: TapOptions,
+  { exchangeBytes }: Required<TapLimits>,
+  sums: RunningSums,
+): AbridgeOptions | undefined {
+  const policy = readPolicy(exchange, options);
+  const { maxContentLength, captureMedia, privacyMode, excludeInput, excludeOutput } = policy;
+  // What the app has sent is looked for in what the model said.
+  const hasEchoes = excludeInput && !excludeOutput && !privacyMode;
+  if (maxContentLength === undefined || captureMedia || hasEchoes) return undefined;
+  const keepLength = Math.max(LEAST_ABRIDGED, maxContentLength + MORE_THAN_KEPT);
+  if (keepLength > exchangeBytes) return undefined;
+  return { keepLength, maxBytes: exchangeBytes, isVectors: exchange.route.operation === "embeddings", sums };
 }
 
 function readPolicy({ settings }: Exchange, options: TapOptions): WorkerPolicy {

@@ -27,6 +27,11 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** The same, with U+FFFD for what is no UTF-8. */
+export function decodeUtf8Lossy(bytes: Uint8Array): string {
+  return lossy.decode(bytes);
+}
+
 /** A class, as all that there is one of for each exchange: to make a dozen closures takes longer than to use them. */
 class Decoder implements Utf8Decoder {
   invalid = false;
@@ -67,7 +72,7 @@ class Decoder implements Utf8Decoder {
 }
 
 /** How many bytes at the end begin a character that is not yet whole: 0 to 3. */
-function countOpenBytes(bytes: Uint8Array): number {
+export function countOpenBytes(bytes: Uint8Array): number {
   const limit = Math.min(3, bytes.byteLength);
   for (let back = 1; back <= limit; back++) {
     const byte = bytes[bytes.byteLength - back] ?? 0;

@@ -1,4 +1,5 @@
 /** What of a turn or a message counts when conversations are compared, as text that is hashed and not kept. */
+import { hashText, LEAST_ABRIDGED } from "../decode/abridged-text.ts";
 import type { Message, Part, ToolCallPart } from "../types.ts";
 import type { Hash, ToolCallPrint } from "./fingerprint.ts";
 import { isUniqueId } from "./unique-id.ts";
@@ -23,7 +24,7 @@ export function describeTurn(parts: readonly Part[], itemIds: readonly string[],
   let toolCalls: ToolCallPrint[] | undefined;
   let uniqueCalls: string[] | undefined;
   for (const part of parts) {
-    if (part.type === "text" || part.type === "refusal") said += part.content;
+    if (part.type === "text" || part.type === "refusal") said += shortenSaid(part.content, hash);
     else if (part.type === "server_tool_call") ran += ` ran ${part.id ?? ""} ${part.name}`;
     else if (part.type === "tool_call") {
       const { id, name } = part;
@@ -91,7 +92,9 @@ function describePart(part: Part, hash: Hash): string {
     case "server_tool_call_response":
       return `${part.id ?? part.name ?? ""} ${shorten(toText(part.response), hash)}`;
     case "blob":
-      return part.content === undefined ? `${part.modality} ${part.sha256 ?? part.bytes ?? ""}` : hash(part.content);
+      return part.content === undefined
+        ? `${part.modality} ${part.sha256 ?? part.bytes ?? ""}`
+        : hashText(part.content, hash);
     default:
       return toText(part);
   }
@@ -101,7 +104,12 @@ function describePart(part: Part, hash: Hash): string {
 const LONG = 8 * 1024;
 
 function shorten(text: string, hash: Hash): string {
-  return text.length < LONG ? text : hash(text);
+  return text.length < LONG ? text : hashText(text, hash);
+}
+
+/** What is not there any more is known by its hash; so is all that could have been left out. */
+function shortenSaid(text: string, hash: Hash): string {
+  return text.length < LEAST_ABRIDGED ? text : hashText(text, hash);
 }
 
 function toText(value: unknown): string {

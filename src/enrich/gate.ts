@@ -2,6 +2,7 @@
  * What happens to one text on its way into a record: media → descriptor, credentials, personal data, the user's
  * `redact`, and only then the cut. One gate is made per record and remembers what it did.
  */
+import { isAbridged } from "../decode/abridged-text.ts";
 import { maskCredentials } from "./credentials.ts";
 import { maskEchoes } from "./echoes.ts";
 import { describeBase64Field, describeDataUrls } from "./media.ts";
@@ -231,7 +232,7 @@ class TextGate implements Gate {
   }
 
   #cut(text: string, side: Side): string {
-    if (text.length <= this.#limit) return text;
+    if (text.length <= this.#limit && !isAbridged(text)) return text;
     this.report.cut[side] = true;
     return cutWithMarker(text, this.#limit);
   }

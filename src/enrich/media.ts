@@ -1,5 +1,7 @@
 /** Inline media in texts and JSON values: a descriptor instead of the base64. */
 
+import { readAbridged } from "../decode/abridged-text.ts";
+
 /** What the platform makes of base64 text. */
 export type Digest = (base64: string) => { bytes: number; sha256: string };
 
@@ -11,11 +13,15 @@ export interface MediaFacts {
 
 /** Size by arithmetic: for descriptors without a digest. */
 export function sizeOfBase64(base64: string): number {
+  const abridged = readAbridged(base64);
+  if (abridged !== undefined) return abridged.media?.bytes ?? Math.floor((abridged.length * 3) / 4);
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
   return Math.max(0, Math.floor((base64.length * 3) / 4) - padding);
 }
 
 export function digestMedia(base64: string, digest: Digest): MediaFacts {
+  const abridged = readAbridged(base64);
+  if (abridged !== undefined) return abridged.media ?? { bytes: sizeOfBase64(base64) };
   try {
     const { bytes, sha256 } = digest(base64);
     return { bytes, sha256 };
@@ -31,9 +37,15 @@ const DATA_URL =
 /** Replaces each `data:…;base64,…` in a text by `[image/png, 123 bytes, sha256 …]`. */
 export function describeDataUrls(text: string, digest: Digest): string {
   if (!text.includes(";base64,")) return text;
-  return text.replace(DATA_URL, (_url, mimeType: string | undefined, _parameters: string, base64: string) =>
-    describe(mimeType ?? "media", digestMedia(base64, digest)),
+  const abridged = readAbridged(text);
+  const end = abridged?.head.length;
+  const described = (abridged?.head ?? text).replace(
+    DATA_URL,
+    (url: string, mimeType: string | undefined, _parameters: string, base64: string, at: number) =>
+      describe(mimeType ?? "media", at + url.length === end ? digestMedia(text, digest) : digestMedia(base64, digest)),
   );
+  // A text that goes on behind its media keeps its mark, and is cut.
+  return abridged === undefined || described.endsWith("]") ? described : described + text.slice(end);
 }
 
 /** Fields in which APIs put base64 without a `data:` in front. */
@@ -64,8 +76,13 @@ export function describeBase64Field(text: string, field: string | undefined, dig
   if (text.length < MIN_BASE64_LENGTH || field === undefined || !base64Fields.has(field)) return undefined;
   const start = text.slice(0, MIN_BASE64_LENGTH);
   // Long words, hex and repeated letters are text; base64 of media has all three kinds within its first characters.
-  if (!/[A-Z]/.test(start) || !/[a-z]/.test(start) || !/\d/.test(start) || !BASE64.test(text)) return undefined;
+  if (!/[A-Z]/.test(start) || !/[a-z]/.test(start) || !/\d/.test(start) || !isBase64(text)) return undefined;
   return describe("base64", digestMedia(text, digest));
+}
+
+function isBase64(text: string): boolean {
+  const abridged = readAbridged(text);
+  return abridged === undefined ? BASE64.test(text) : abridged.media !== undefined;
 }
 
 function describe(kind: string, { bytes, sha256 }: MediaFacts): string {

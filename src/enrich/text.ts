@@ -1,4 +1,5 @@
 /** Cutting texts, and telling identifiers from prose. */
+import { isAbridged, readAbridged } from "../decode/abridged-text.ts";
 import { findBrokenIban } from "./redact-iban.ts";
 
 /** The first `length` UTF-16 units, one less where the cut would split a surrogate pair. */
@@ -11,7 +12,9 @@ export function cutText(text: string, length: number): string {
 
 /** A cut text says so, and how long it was. */
 export function cutWithMarker(text: string, length: number): string {
-  return text.length <= length ? text : `${cutText(text, length)}… [cut, ${text.length} characters]`;
+  if (text.length <= length && !isAbridged(text)) return text;
+  const { head, length: whole } = readAbridged(text) ?? { head: text, length: text.length };
+  return `${cutText(head, length)}… [cut, ${whole} characters]`;
 }
 
 /** Characters that a number, a key or an address may take. */

@@ -1,4 +1,5 @@
 /** Walks a JSON value with bounded depth and size, changing its texts. What does not change is not copied. */
+import { isAbridged } from "../decode/abridged-text.ts";
 import { classifySecretName } from "./credentials.ts";
 import type { SecretKind } from "./credentials.ts";
 import { cutWithMarker } from "./text.ts";
@@ -66,7 +67,7 @@ function walkText(state: Walk, text: string, field: string | undefined, secret: 
   const kept = secret ? "REDACTED" : rules.text(text, field);
   const room = Math.max(0, state.remaining);
   state.remaining -= kept.length + 2;
-  if (kept.length <= room) return kept;
+  if (kept.length <= room && !isAbridged(kept)) return kept;
   rules.onCut();
   return cutWithMarker(kept, room);
 }

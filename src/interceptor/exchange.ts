@@ -53,6 +53,7 @@ export function createExchange(start: ExchangeStart): Exchange {
     requestKept: 0,
     requestTruncated: false,
     requestTail: undefined,
+    abridgedRequest: undefined,
     addedUsage: undefined,
     status: 0,
     responseHeaders: {},

@@ -1,10 +1,19 @@
 /** One exchange in the pipeline: takes what the interceptor has noted, decodes it, and feeds the assembly. */
 import { type ContentDecoder, createContentDecoder, decodeContentSync } from "../decode/content-encoding.ts";
+import { LEAST_ABRIDGED } from "../decode/abridged-text.ts";
+import type { AbridgeOptions } from "../decode/abridge-json.ts";
 import { decodeRequestBody, type ParsedBody } from "../decode/request-body.ts";
 import { TAIL_LENGTH } from "../decode/framing.ts";
 import { isBigBlock } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 import { type AssembledExchange, type Assembly, createAssembly } from "./assemble.ts";
+import {
+  type BodyAbridger,
+  createBodyAbridger,
+  createRequestAbridger,
+  isAbridgeable,
+  type RequestAbridger,
+} from "./abridge-body.ts";
 import { concat, dropMiddle, findOnlyBlock, forgetBlocks, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
 import { createInbox, type Inbox, type Piece } from "./inbox.ts";
 
@@ -13,6 +22,8 @@ export interface JobOptions {
   exchangeBytes: number;
   /** Whether the body of a request to an unknown host is that of a call. */
   hasCallShape: (exchange: Exchange, body: unknown) => boolean;
+  /** How long strings of a big body are shortened, before it is parsed. `undefined`: all of it is needed. */
+  abridge?: ((exchange: Exchange) => AbridgeOptions | undefined) | undefined;
   /** Reads big exchanges elsewhere. Default: all are read here. */
   reader?: RemoteReader | undefined;
 }
@@ -52,7 +63,7 @@ export interface Job {
 }
 
 /**
- * Bytes of a body from which it is read elsewhere. Measured: 128 KiB of text take half a millisecond, of numbers two; to
+ * Bytes of a body, without what was left out of its long strings, from which it is read elsewhere. Measured: 128 KiB of text take half a millisecond, of numbers two; to
  * hand them over takes a twentieth of one.
  */
 export const REMOTE_BYTES: number = 128 * 1024;
@@ -87,6 +98,10 @@ class ExchangeJob implements Job {
   private answer: RemoteAnswer | undefined = undefined;
   /** Only the ends of what comes are kept. */
   private isShrunk = false;
+  private requestAbridger: RequestAbridger | undefined = undefined;
+  private abridger: BodyAbridger | undefined = undefined;
+  private isAbridged = false;
+  private isRequestChecked = false;
 
   constructor(exchange: Exchange, options: JobOptions) {
     this.exchange = exchange;
@@ -104,7 +119,9 @@ class ExchangeJob implements Job {
       });
       return false;
     }
+    if ((!this.isRequestChecked || this.requestAbridger !== undefined) && this.abridgeRequest(isTimeUp)) return true;
     if (this.isHeld()) {
+      if (this.abridgeResponse(isTimeUp)) return true;
       this.keepEnds();
       if (!exchange.isEnded) return false;
       if (reader !== undefined && this.isForReader()) {
@@ -143,6 +160,8 @@ class ExchangeJob implements Job {
     }
     if (this.isAway) this.options.reader?.giveBack(exchange);
     if (this.answer !== undefined && this.answer.type !== "failed") return;
+    this.requestAbridger = undefined;
+    if (this.abridger !== undefined) this.abridgeResponse(() => false);
     inbox.take(exchange);
     if (exchange.sniffed && this.assembly === undefined) this.isNoCall ||= !this.looksLikeCall();
     if (this.isNoCall) return;
@@ -163,13 +182,14 @@ class ExchangeJob implements Job {
   countHeld(): number {
     const { exchange, assembly, options } = this;
     const inAssembly = assembly === undefined ? 0 : Math.min(assembly.heldLength, 2 * options.exchangeBytes);
-    return exchange.requestKept + exchange.pendingBytes + inAssembly;
+    return exchange.requestKept + exchange.pendingBytes + inAssembly + (this.abridger?.heldBytes ?? 0);
   }
 
   shrink(): boolean {
     if (this.isAway || this.isShrunk) return false;
     this.isShrunk = true;
-    dropMiddle(this.exchange, SMALL_ENDS);
+    if (this.abridger === undefined) dropMiddle(this.exchange, SMALL_ENDS);
+    else this.abridger.shrink(SMALL_ENDS.headBytes);
     return true;
   }
 
@@ -241,16 +261,19 @@ class ExchangeJob implements Job {
     const { exchange } = this;
     const { reader } = this.options;
     if (this.isShrunk && !exchange.isEnded) return true;
-    const isBig = reader !== undefined && !reader.isClosed && exchange.requestKept >= REMOTE_BYTES;
-    return isBig || (exchange.pendingBytes > 0 && looksWhole(exchange));
+    const isBig = reader !== undefined && !reader.isClosed && countRequest(exchange) >= REMOTE_BYTES;
+    return isBig || this.abridger !== undefined || (exchange.pendingBytes > 0 && looksWhole(exchange));
   }
 
   private isForReader(): boolean {
     const { exchange } = this;
     const { reader } = this.options;
     if (reader === undefined || reader.isClosed) return false;
-    const { requestKept, pendingBytes } = exchange;
-    return requestKept >= REMOTE_BYTES || pendingBytes >= (isEncoded(exchange) ? REMOTE_ENCODED_BYTES : REMOTE_BYTES);
+    const { pendingBytes } = exchange;
+    return (
+      countRequest(exchange) >= REMOTE_BYTES ||
+      pendingBytes >= (isEncoded(exchange) ? REMOTE_ENCODED_BYTES : REMOTE_BYTES)
+    );
   }
 
   private async readElsewhere(through: RemoteReader): Promise<void> {
@@ -264,9 +287,47 @@ class ExchangeJob implements Job {
     if (answer.type === "failed") exchange.notes.push(answer.note);
   }
 
+  /** Before anything is read: a request that is small then needs nobody else. @returns whether there is more to do now */
+  private abridgeRequest(isTimeUp: () => boolean): boolean {
+    const { exchange } = this;
+    if (!this.isRequestChecked) {
+      this.isRequestChecked = true;
+      const options = this.toAbridge(exchange.requestKept);
+      this.requestAbridger = options && createRequestAbridger(exchange, options);
+    }
+    if (this.requestAbridger?.work(isTimeUp) === true) return true;
+    this.requestAbridger = undefined;
+    return false;
+  }
+
+  /** @returns whether there is more to do now */
+  private abridgeResponse(isTimeUp: () => boolean): boolean {
+    const { exchange } = this;
+    if (this.abridger === undefined) {
+      if (this.isAbridged || this.isShrunk || !isAbridgeable(exchange)) return false;
+      const options = this.toAbridge(exchange.pendingBytes);
+      if (options === undefined) return false;
+      this.abridger = createBodyAbridger(options);
+    }
+    if (this.abridger.work(exchange, isTimeUp)) return true;
+    if (!exchange.isEnded) return false;
+    this.abridger.end(exchange);
+    this.abridger = undefined;
+    this.isAbridged = true;
+    return false;
+  }
+
+  /** `undefined`: nothing is left out of so many bytes. */
+  private toAbridge(bytes: number): AbridgeOptions | undefined {
+    if (bytes < LEAST_ABRIDGED) return undefined;
+    const options = this.options.abridge?.(this.exchange);
+    return options !== undefined && (options.isVectors || bytes > options.keepLength) ? options : undefined;
+  }
+
   private keepEnds(): void {
     const { exchange, isShrunk } = this;
     const { exchangeBytes } = this.options;
+    if (this.abridger !== undefined) return;
     // A little over the bound, so that a body that goes on and on is not looked through for each of its chunks.
     if (!isShrunk && exchange.pendingBytes <= 1.25 * exchangeBytes) return;
     dropMiddle(exchange, isShrunk ? SMALL_ENDS : { headBytes: exchangeBytes, tailBytes: TAIL_LENGTH });
@@ -333,8 +394,14 @@ class ExchangeJob implements Job {
   }
 }
 
+/** Bytes of a request that are to be read. */
+function countRequest({ abridgedRequest, requestKept }: Exchange): number {
+  return abridgedRequest?.byteLength ?? requestKept;
+}
+
 function readRequestBody(exchange: Exchange): ParsedBody {
   const contentType = exchange.requestHeaders["content-type"];
+  if (exchange.abridgedRequest !== undefined) return decodeRequestBody(exchange.abridgedRequest, contentType);
   const { requestSource, requestChunks } = exchange;
   if (Array.isArray(requestSource)) return { value: readForm(requestSource), notes: [] };
   const body = exchange.requestBody ?? (requestChunks === undefined ? undefined : joinRequest(requestChunks));

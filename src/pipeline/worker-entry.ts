@@ -3,6 +3,7 @@
  * and media, never leave this thread.
  */
 import { createKeyedHash, digestMedia, receiveTasks } from "#platform";
+import { setMark } from "../decode/abridged-text.ts";
 import { type ConversationPrint, type Hash, printConversation } from "../enrich/fingerprint.ts";
 import { hasCallShape } from "../providers/call-shape.ts";
 import type { Exchange } from "../types.ts";
@@ -13,7 +14,8 @@ import type { ExchangeData, WorkerReply, WorkerTask } from "./worker-messages.ts
 
 receiveTasks((task) => readTask(task as WorkerTask));
 
-async function readTask({ exchange: data, exchangeBytes, policy, hashKey }: WorkerTask): Promise<WorkerReply> {
+async function readTask({ exchange: data, exchangeBytes, policy, hashKey, mark }: WorkerTask): Promise<WorkerReply> {
+  setMark(mark);
   try {
     const exchange = restoreExchange(data);
     const job = createJob(exchange, {

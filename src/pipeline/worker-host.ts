@@ -6,6 +6,7 @@ import { setTimer, startWorker, type Timer, type WorkerLink } from "#platform";
 import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import { isOfSlab } from "../interceptor/exchange.ts";
 import type { Exchange } from "../types.ts";
+import { getMark } from "../decode/abridged-text.ts";
 import type { RemoteAnswer, RemoteReader } from "./exchange-job.ts";
 import { type HeldBody, listBlocks, type KeptEnds, takeEnds } from "./held-body.ts";
 import type { ExchangeData, WorkerPolicy, WorkerReply, WorkerTask } from "./worker-messages.ts";
@@ -115,7 +116,7 @@ export function createWorkerHost(options: WorkerHostOptions): WorkerHost | undef
     // A block may be a part of a buffer that it shares: then it is copied.
     const own = data.blocks.filter(ownsBuffer);
     const transfer = new Set(own.map(({ buffer }) => buffer as ArrayBuffer));
-    to.post({ exchange: data, exchangeBytes, policy: readPolicy(exchange), hashKey }, [...transfer]);
+    to.post({ exchange: data, exchangeBytes, policy: readPolicy(exchange), hashKey, mark: getMark() }, [...transfer]);
   }
 
   const host: { -readonly [Key in keyof WorkerHost]: WorkerHost[Key] } = {
@@ -146,6 +147,7 @@ function ownsBuffer(block: Uint8Array): boolean {
 function takeData(exchange: Exchange): ExchangeData {
   const { route, sniffed, method, path, startTime, requestHeaders, requestBody, requestChunks } = exchange;
   const { requestBytes, requestKept, requestTruncated, requestTail, status, responseHeaders, decoded } = exchange;
+  const { abridgedRequest } = exchange;
   const { marks, gapAt, pendingBytes, endTime, hasError } = exchange;
   return {
     route,
@@ -154,8 +156,9 @@ function takeData(exchange: Exchange): ExchangeData {
     path,
     startTime,
     requestHeaders,
-    requestBody,
-    requestChunks,
+    requestBody: abridgedRequest === undefined ? requestBody : undefined,
+    requestChunks: abridgedRequest === undefined ? requestChunks : undefined,
+    abridgedRequest,
     requestBytes,
     requestKept,
     requestTruncated,

@@ -27,6 +27,7 @@ export type ExchangeData = Pick<
   | "requestKept"
   | "requestTruncated"
   | "requestTail"
+  | "abridgedRequest"
   | "status"
   | "responseHeaders"
   | "decoded"
@@ -44,6 +45,8 @@ export interface WorkerTask {
   policy: WorkerPolicy;
   /** Of the keyed hash that conversations are recognised by. */
   hashKey: Uint8Array;
+  /** Of texts that were abridged already. */
+  mark: string;
 }
 
 export type WorkerReply = { type: "assembled"; assembled: AssembledExchange } | { type: "no_call" } | { type: "threw" };

@@ -1,6 +1,7 @@
 /** Node's built-in modules, loaded when they are first needed: an import would load them with the package. */
 
 interface BuiltIns {
+  "node:buffer": typeof import("node:buffer");
   "node:crypto": typeof import("node:crypto");
   "node:diagnostics_channel": typeof import("node:diagnostics_channel");
   "node:module": typeof import("node:module");

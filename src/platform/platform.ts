@@ -28,6 +28,31 @@ export interface MediaDigest {
   sha256: string;
 }
 
+/** What is found out about a text while it goes by. */
+export interface RunningSums {
+  /** A character for each byte. */
+  readLatin1(bytes: Uint8Array): string;
+  /** It holds ASCII without quotes and backslashes. */
+  isPlain(bytes: Uint8Array): boolean;
+  startHash(): RunningHash;
+  startDigest(): RunningDigest;
+}
+
+/** The keyed hash of a long text, given in pieces that split no surrogate pair. */
+export interface RunningHash {
+  add(text: string): void;
+  /** The same as UTF-8. */
+  addBytes(bytes: Uint8Array): void;
+  end(): string;
+}
+
+/** The digest of what a base64 text stands for. */
+export interface RunningDigest {
+  add(text: string): void;
+  /** `undefined`: it was no base64. */
+  end(): MediaDigest | undefined;
+}
+
 /** A thread that does tasks, one after the other. */
 export interface WorkerLink<Task> {
   /** @param transfer What is handed over rather than copied. */

@@ -1,9 +1,29 @@
 /** Edge runtimes and browsers: web APIs only. What a runtime lacks is absent, not imitated. */
 import { MAX_WRITE_OUTPUT } from "./platform.ts";
 import { createHmac } from "./web-hmac.ts";
-import type { Decompressor, WorkerLink, WorkerListener, ExitHooks, FlowStore, MediaDigest, Timer } from "./platform.ts";
+import type {
+  Decompressor,
+  ExitHooks,
+  FlowStore,
+  MediaDigest,
+  RunningSums,
+  Timer,
+  WorkerLink,
+  WorkerListener,
+} from "./platform.ts";
 
-export type { Decompressor, ExitHooks, FlowStore, MediaDigest, Timer, WorkerLink, WorkerListener } from "./platform.ts";
+export type {
+  Decompressor,
+  ExitHooks,
+  FlowStore,
+  MediaDigest,
+  RunningDigest,
+  RunningHash,
+  RunningSums,
+  Timer,
+  WorkerLink,
+  WorkerListener,
+} from "./platform.ts";
 
 interface AsyncLocalStorageLike<Value> {
   run<Result>(value: Value, run: () => Result): Result;
@@ -103,6 +123,11 @@ export function createHashKey(): Uint8Array {
 /** HMAC with SHA-256. */
 export function createKeyedHash(key: Uint8Array): (text: string) => string {
   return createHmac(key);
+}
+
+/** No hash on the web that takes a text in pieces. */
+export function createRunningSums(_key: Uint8Array): RunningSums | undefined {
+  return undefined;
 }
 
 export function defer(run: () => void): void {

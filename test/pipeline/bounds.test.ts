@@ -63,7 +63,8 @@ const facts = {
 
 describe("bounds of an exchange", () => {
   it.each([
-    ["a JSON body", makeAnswer("x".repeat(3_000_000)), "application/json"],
+    // Of a text that is too long its beginning would be enough; this may be JSON.
+    ["a JSON body", makeAnswer(`{${"x".repeat(3_000_000)}`), "application/json"],
     ["a stream", `${delta("x".repeat(500)).repeat(3_000)}${ending}`, "text/event-stream"],
     ["a stream of one huge event", `${delta("x".repeat(2_000_000))}${ending}`, "text/event-stream"],
   ])("%s over the bound keeps its facts", async (_name, body, contentType) => {
@@ -76,6 +77,23 @@ describe("bounds of an exchange", () => {
     expect(call?.response?.bytes).toBe(body.length);
     expect(JSON.stringify(call).length).toBeLessThan(300_000);
     expect(tap.stats().contentDropped).toEqual({ exchange_bytes: 1 });
+  });
+
+  it("a text whose end is not recorded anyway takes no room", async () => {
+    const { tap, calls } = start({ limits: { exchangeBytes: 256 * 1024 } });
+    const fetch = tap.wrapFetch(async () => makeResponse(makeAnswer("x".repeat(3_000_000)), "application/json"));
+    await (await fetch(url, request("y".repeat(250_000)))).text();
+    const [call] = await calls();
+    expect(call).toMatchObject(facts);
+    expect(call?.response?.choices[0]?.message.parts[0]).toEqual({
+      type: "text",
+      content: `${"x".repeat(100_000)}… [cut, 3000000 characters]`,
+    });
+    expect(call?.request.messages?.[0]?.parts[0]).toEqual({
+      type: "text",
+      content: `${"y".repeat(100_000)}… [cut, 250000 characters]`,
+    });
+    expect(tap.stats().contentDropped).toEqual({});
   });
 
   it("names of tools stay when the text before them is too much", async () => {

@@ -2,6 +2,7 @@
  * Media in messages: inline base64 becomes a blob part whose `content` is the base64 text (a later stage makes a
  * descriptor of it), a plain URL a uri part.
  */
+import { readAbridged } from "../../decode/abridged-text.ts";
 import type { BlobPart, Modality, UriPart } from "../../types.ts";
 
 /** A MIME type and its parameters are short; the search for the comma of a data URL must not scan a megabyte. */
@@ -44,6 +45,8 @@ export function readBase64Media(data: string, modality: Modality | undefined, mi
 
 /** The size of what base64 text decodes to. */
 export function countBase64Bytes(text: string): number {
+  const bytes = readAbridged(text)?.media?.bytes;
+  if (bytes !== undefined) return bytes;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
   return Math.max(0, Math.floor((text.length * 3) / 4) - padding);
 }

@@ -1,0 +1,104 @@
+/** Shortens the bodies of an exchange, slice by slice, before they are read. */
+import { ABRIDGED_PIECE, type AbridgeOptions, JsonAbridger } from "../decode/abridge-json.ts";
+import { mediaTypeOf } from "../decode/media-type.ts";
+import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
+import { addNote } from "../interceptor/exchange.ts";
+import type { Exchange } from "../types.ts";
+import { forgetBlocks, isEncoded, listBlocks } from "./held-body.ts";
+
+export interface BodyAbridger {
+  /** Takes over what has come of the response. @returns whether there is more to do now */
+  work(exchange: Exchange, isTimeUp: () => boolean): boolean;
+  /** Gives the exchange what was kept, as if nothing else had come. */
+  end(exchange: Exchange): void;
+  /** Keeps no more than the ends. */
+  shrink(headBytes: number): void;
+  /** Bytes that are held beside those of the exchange. */
+  readonly heldBytes: number;
+}
+
+/** What waits of the response can be read by its characters, from its beginning. */
+export function isAbridgeable(exchange: Exchange): boolean {
+  return exchange.gapAt === undefined && !isEncoded(exchange);
+}
+
+export function createBodyAbridger(options: AbridgeOptions): BodyAbridger {
+  const abridger = new JsonAbridger(options);
+  let blocks: Uint8Array[] = [];
+  /** Bytes of the first block that were taken. */
+  let used = 0;
+  return {
+    work(exchange, isTimeUp) {
+      if (blocks.length === 0) {
+        blocks = listBlocks(exchange);
+        forgetBlocks(exchange);
+      }
+      while (blocks.length > 0) {
+        const block = blocks[0] as Uint8Array;
+        abridger.push(block.subarray(used, used + ABRIDGED_PIECE));
+        used += ABRIDGED_PIECE;
+        if (used >= block.byteLength) {
+          blocks.shift();
+          used = 0;
+          if (isBigBlock(block)) returnBigBlocks([block]);
+        }
+        if (blocks.length > 0 && isTimeUp()) return true;
+      }
+      return exchange.pendingBytes > 0 && exchange.isEnded;
+    },
+    end(exchange) {
+      const { bytes, gapAt, notes } = abridger.end();
+      exchange.block = bytes;
+      exchange.blockUsed = exchange.pendingBytes = bytes.byteLength;
+      exchange.marks = [bytes.byteLength, exchange.lastByteTime];
+      exchange.gapAt = gapAt;
+      for (const note of notes) addNote(exchange, note);
+    },
+    shrink: (headBytes) => abridger.shrink(headBytes),
+    get heldBytes() {
+      return abridger.heldBytes;
+    },
+  };
+}
+
+export interface RequestAbridger {
+  /** @returns whether there is more to do now; at the end the exchange has what was kept beside its body */
+  work(isTimeUp: () => boolean): boolean;
+}
+
+/** `undefined`: the body is no JSON, or not all there. */
+export function createRequestAbridger(exchange: Exchange, options: AbridgeOptions): RequestAbridger | undefined {
+  const { requestBody, requestHeaders, requestTruncated } = exchange;
+  const type = mediaTypeOf(requestHeaders["content-type"]);
+  if (requestBody === undefined || requestTruncated || !(type === "" || type.includes("json"))) return undefined;
+  const abridger = new JsonAbridger({ ...options, isVectors: false });
+  const pieces = listPieces(requestBody);
+  return {
+    work(isTimeUp) {
+      for (let next = pieces.next(); next.done !== true; next = pieces.next()) {
+        abridger.push(next.value);
+        if (isTimeUp()) return true;
+      }
+      const { bytes, gapAt } = abridger.end();
+      if (gapAt === undefined && bytes.byteLength < requestBody.length) exchange.abridgedRequest = bytes;
+      return false;
+    },
+  };
+}
+
+const encoder = new TextEncoder();
+
+/** Each stands until the next is asked for. */
+function* listPieces(body: string | Uint8Array): Generator<Uint8Array> {
+  if (typeof body !== "string") {
+    for (let at = 0; at < body.byteLength; at += ABRIDGED_PIECE) yield body.subarray(at, at + ABRIDGED_PIECE);
+    return;
+  }
+  const scratch = new Uint8Array(ABRIDGED_PIECE);
+  for (let at = 0; at < body.length;) {
+    // One more than there is room for: no pair of units is split.
+    const { read, written } = encoder.encodeInto(body.slice(at, at + ABRIDGED_PIECE + 1), scratch);
+    yield scratch.subarray(0, written);
+    at += read;
+  }
+}

@@ -1,0 +1,234 @@
+/** What is recorded of a big body does not depend on whether its long strings were shortened before it was parsed. */
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { LEAST_ABRIDGED } from "../../src/decode/abridged-text.ts";
+import { createLinker } from "../../src/enrich/link.ts";
+import { noteEnd } from "../../src/interceptor/exchange.ts";
+import { randomHex } from "../../src/interceptor/id.ts";
+import { createJob, type JobOptions } from "../../src/pipeline/exchange-job.ts";
+import { createKeyedHash, createRunningSums, type RunningSums } from "../../src/platform/node.ts";
+import { createRecorder } from "../../src/record-call.ts";
+import type { Exchange, LlmCall, TapOptions } from "../../src/types.ts";
+import { addBody, type ExchangeOptions, makeAnswer, startExchange } from "./exchanges.ts";
+
+const key = new Uint8Array(32).fill(5);
+const sums = createRunningSums(key) as RunningSums;
+const exchangeBytes = 8 * 1024 * 1024;
+
+interface Reader {
+  record(exchange: Exchange): LlmCall;
+  wasAbridged: boolean;
+}
+
+const sameDigits = (length: number): string => "a".repeat(length);
+
+function createReader(isAbridged: boolean, options: TapOptions = {}, makeDigits = sameDigits): Reader {
+  const maxContentLength = options.maxContentLength ?? 100_000;
+  const recordCall = createRecorder({
+    options,
+    cost: { ready: () => Promise.resolve(), readyNow: () => undefined, price: () => undefined },
+    linker: createLinker({ randomHex: makeDigits, hash: createKeyedHash(key) }),
+    report: (_place, error) => {
+      throw error;
+    },
+    onContentSampledOut: () => undefined,
+  });
+  const reader: Reader = {
+    wasAbridged: false,
+    record(exchange) {
+      const jobOptions: JobOptions = { exchangeBytes, hasCallShape: () => true };
+      if (isAbridged) {
+        jobOptions.abridge = ({ route }) => {
+          reader.wasAbridged = true;
+          return {
+            keepLength: Math.max(LEAST_ABRIDGED, maxContentLength + 4_096),
+            maxBytes: exchangeBytes,
+            isVectors: route.operation === "embeddings",
+            sums,
+          };
+        };
+      }
+      const job = createJob(exchange, jobOptions);
+      while (job.work(() => true) || !job.isDrained());
+      const recorded = recordCall(exchange, job.finish());
+      if (recorded === undefined || recorded === "poll") throw new Error("nothing was recorded");
+      return recorded.call;
+    },
+  };
+  return reader;
+}
+
+function makeExchange(given: ExchangeOptions, startTime = 0): Exchange {
+  const exchange = startExchange(given);
+  if (given.api === "openai-embeddings") exchange.route.operation = "embeddings";
+  if (given.api === "openai-images") exchange.route.operation = "image_generation";
+  addBody(exchange, given.body ?? makeAnswer(), given.chunkBytes);
+  noteEnd(exchange, false);
+  return Object.assign(exchange, {
+    startTime,
+    headersTime: startTime + 1,
+    firstByteTime: startTime + 2,
+    lastByteTime: startTime + 3,
+    endTime: startTime + 4,
+    startedAt: 1_700_000_000_000 + startTime,
+  });
+}
+
+const words = (length: number): string =>
+  "All work and no play makes Jack a dull boy. ".repeat(length / 44 + 1).slice(0, length);
+const code = (length: number): string =>
+  'print("tab\\t", \'é漢🚀\')\n\t# "quoted"\r\n'.repeat(length / 36 + 1).slice(0, length);
+const image = (bytes: number): string => {
+  const data = Buffer.alloc(bytes);
+  for (let at = 0; at < bytes; at += 1) data[at] = (at * 31 + (at >> 5)) & 0xff;
+  return data.toString("base64");
+};
+const chat = (messages: unknown[]): string => JSON.stringify({ model: "m-1", messages });
+const user = (content: unknown) => ({ role: "user", content });
+const imageUrl = (url: string) => ({ type: "image_url", image_url: { url } });
+
+const cases: Record<string, ExchangeOptions> = {
+  "a long answer": { body: makeAnswer(words(700_000)) },
+  "a long answer in code": { body: makeAnswer(code(700_000)) },
+  "a long answer in another script": { body: makeAnswer("漢字かな🚀".repeat(60_000)) },
+  "an answer that is shorter than what is kept": { body: makeAnswer(words(99_000)) },
+  "an answer just over what is kept": { body: makeAnswer(words(100_001)) },
+  "an answer just over what is shortened": { body: makeAnswer(words(104_200)) },
+  "an image": {
+    api: "openai-images",
+    path: "/v1/images/generations",
+    request: JSON.stringify({ model: "gpt-image-1", prompt: "x" }),
+    body: JSON.stringify({
+      created: 1,
+      data: [{ b64_json: image(700_000) }],
+      usage: { input_tokens: 1, output_tokens: 2 },
+    }),
+  },
+  "embeddings as numbers": {
+    api: "openai-embeddings",
+    path: "/v1/embeddings",
+    request: JSON.stringify({ model: "e-1", input: ["a", "b"] }),
+    body: JSON.stringify({
+      object: "list",
+      data: [0, 1, 2].map((index) => ({
+        index,
+        embedding: Array.from({ length: 3_072 }, (_, at) => Math.sin(at + index)),
+      })),
+      usage: { prompt_tokens: 2, total_tokens: 2 },
+    }),
+  },
+  "embeddings as base64": {
+    api: "openai-embeddings",
+    path: "/v1/embeddings",
+    request: JSON.stringify({ model: "e-1", input: ["a", "b"], encoding_format: "base64" }),
+    body: JSON.stringify({
+      object: "list",
+      data: Array.from({ length: 20 }, (_, index) => ({ index, embedding: image(12_288) })),
+    }),
+  },
+  "a request with an image": {
+    request: chat([user([{ type: "text", text: "what is it?" }, imageUrl(`data:image/png;base64,${image(400_000)}`)])]),
+  },
+  "a request with a long document": { request: chat([user(words(900_000)), user("sum it up")]) },
+  "a request with a document of many lines": { request: chat([user(code(300_000))]) },
+  "a tool with a long result": {
+    request: chat([
+      user("read it"),
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: [{ id: "call_abc123XYZ789defGHI", type: "function", function: { name: "read", arguments: "{}" } }],
+      },
+      { role: "tool", tool_call_id: "call_abc123XYZ789defGHI", content: words(200_000) },
+    ]),
+  },
+  "a system prompt that is long": { request: chat([{ role: "system", content: words(150_000) }, user("hi")]) },
+  "long arguments": {
+    body: JSON.stringify({
+      id: "c-1",
+      model: "m-1",
+      choices: [
+        {
+          index: 0,
+          finish_reason: "tool_calls",
+          message: {
+            role: "assistant",
+            content: null,
+            tool_calls: [
+              {
+                id: "call_1",
+                type: "function",
+                function: { name: "write", arguments: JSON.stringify({ text: words(300_000) }) },
+              },
+            ],
+          },
+        },
+      ],
+    }),
+  },
+  "an image in the middle of a text": {
+    request: chat([user(`Look: data:image/png;base64,${image(40_000)} and say. ${words(100_000)}`)]),
+  },
+  "many short texts": { request: chat(Array.from({ length: 3_000 }, (_, index) => user(`${index} ${words(90)}`))) },
+  "JSON that breaks off": { body: makeAnswer(words(300_000)).slice(0, 250_000) },
+  "JSON that breaks off within what is kept": { body: makeAnswer(words(300_000)).slice(0, 90_000) },
+};
+
+const policies: Record<string, TapOptions> = {
+  "as it is": {},
+  "with less content": { maxContentLength: 1_000 },
+  "with more content": { maxContentLength: 250_000 },
+};
+
+describe.each(Object.entries(policies))("%s, the record is the same:", (_policy, options) => {
+  it.each(Object.entries(cases))("%s", (name, given) => {
+    const plain = createReader(false, options);
+    const abridging = createReader(true, options);
+    const call = abridging.record(makeExchange(given));
+    expect(abridging.wasAbridged).toBe(true);
+    expect(call).toEqual(plain.record(makeExchange(given)));
+    expect(JSON.stringify(call)).not.toContain("\\u0000");
+    if (name === "an image")
+      expect(call.response?.choices[0]?.message.parts[0]).toMatchObject({
+        bytes: 700_000,
+        sha256: createHash("sha256")
+          .update(Buffer.from(image(700_000), "base64"))
+          .digest("hex"),
+      });
+  });
+});
+
+describe("what goes on from a long answer", () => {
+  const answer = `${words(150_000)}\n"It is so"\n${code(50_000)}`;
+  const event = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`;
+  const stream = [
+    ...(answer.match(/[^]{1,5000}/g) ?? []).map((content) =>
+      event({ id: "c-1", model: "m-1", choices: [{ index: 0, delta: { content } }] }),
+    ),
+    event({ id: "c-1", model: "m-1", choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }),
+    "data: [DONE]\n\n",
+  ].join("");
+  const body = JSON.stringify({
+    id: "c-1",
+    model: "m-1",
+    choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: answer } }],
+  });
+  const picture = imageUrl(`data:image/png;base64,${image(150_000)}`);
+  it.each([
+    ["a stream", { body: stream, contentType: "text/event-stream" }, "tell me a story"],
+    ["one value", { body }, "tell me a story"],
+    ["one value, about an image", { body }, [picture]],
+    ["a stream, about a long text", { body: stream, contentType: "text/event-stream" }, words(120_000)],
+  ])("is found: %s", (_name, given, asked) => {
+    const reader = createReader(true, {}, randomHex);
+    const first = reader.record(makeExchange({ ...given, request: chat([user(asked)]) }));
+    const second = reader.record(
+      makeExchange({ request: chat([user(asked), { role: "assistant", content: answer }, user("go on")]) }, 10),
+    );
+    expect(second.trace).toMatchObject({ traceId: first.trace.traceId, turn: 2 });
+    const other = reader.record(
+      makeExchange({ request: chat([user(asked), { role: "assistant", content: `${answer}!` }, user("go on")]) }, 20),
+    );
+    expect(other.trace.traceId).not.toBe(first.trace.traceId);
+  });
+});
