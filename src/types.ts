@@ -661,9 +661,9 @@ export interface Exchange {
   requestBytes: number;
   requestKept: number;
   requestTruncated: boolean;
-  /** With `requestTruncated`: how the body ends. */
   /** The request body without the middle of its long strings. */
   abridgedRequest: Uint8Array | undefined;
+  /** With `requestTruncated`: how the body ends. */
   requestTail: Uint8Array | undefined;
   /** `includeUsage` has changed the request: its answer has an event that the app must not get. */
   addedUsage: { choices: number } | undefined;

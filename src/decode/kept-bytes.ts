@@ -1,5 +1,6 @@
 /** Bytes that are kept: the beginning up to a bound, and of what is beyond it the end. */
 import { TAIL_LENGTH } from "./framing.ts";
+import { endOfCharacter, startOfCharacter } from "./utf8.ts";
 
 const FIRST_SIZE = 32 * 1024;
 
@@ -61,9 +62,11 @@ export class KeptBytes {
   }
 
   take(): { bytes: Uint8Array; gapAt: number | undefined } {
-    const head = this.#head.slice(0, this.#used);
-    if (this.#tail === undefined) return { bytes: head, gapAt: undefined };
-    const tail = this.#tail.subarray(Math.max(0, this.#tailUsed - TAIL_LENGTH), this.#tailUsed);
+    if (this.#tail === undefined) return { bytes: this.#head.slice(0, this.#used), gapAt: undefined };
+    const from = Math.max(0, this.#tailUsed - TAIL_LENGTH);
+    // Each is decoded for itself: neither ends or begins in the middle of a character.
+    const head = this.#head.subarray(0, endOfCharacter(this.#head, this.#used));
+    const tail = this.#tail.subarray(startOfCharacter(this.#tail, from), this.#tailUsed);
     const bytes = new Uint8Array(head.byteLength + tail.byteLength);
     bytes.set(head);
     bytes.set(tail, head.byteLength);

@@ -84,3 +84,22 @@ export function countOpenBytes(bytes: Uint8Array): number {
   }
   return 0;
 }
+
+/** Not in the middle of a character of UTF-8: at most three bytes back. */
+export function endOfCharacter(bytes: Uint8Array, end: number): number {
+  for (let back = 1; back <= Math.min(3, end); back += 1) {
+    const byte = bytes[end - back];
+    if (!isContinuation(byte)) return (byte ?? 0) >= 0xc0 ? end - back : end;
+  }
+  return end;
+}
+
+export function startOfCharacter(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (at < start + 3 && isContinuation(bytes[at])) at += 1;
+  return at;
+}
+
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80;
+}

@@ -2,6 +2,7 @@
  * A response body that is one value is not read while it comes: nothing of it can be told before its end. It waits as
  * the blocks of its exchange, and beyond a bound its middle is dropped: facts stand at the beginning and at the end.
  */
+import { endOfCharacter, startOfCharacter } from "../decode/utf8.ts";
 import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 
@@ -142,23 +143,4 @@ function takeTail(blocks: readonly Uint8Array[], bytes: number): Uint8Array[] {
     left -= block.byteLength;
   }
   return tail.toReversed();
-}
-
-/** Not in the middle of a character of UTF-8: at most three bytes back. */
-function endOfCharacter(bytes: Uint8Array, end: number): number {
-  for (let back = 1; back <= Math.min(3, end); back += 1) {
-    const byte = bytes[end - back];
-    if (!isContinuation(byte)) return (byte ?? 0) >= 0xc0 ? end - back : end;
-  }
-  return end;
-}
-
-function startOfCharacter(bytes: Uint8Array, start: number): number {
-  let at = start;
-  while (at < start + 3 && isContinuation(bytes[at])) at += 1;
-  return at;
-}
-
-function isContinuation(byte: number | undefined): boolean {
-  return byte !== undefined && (byte & 0xc0) === 0x80;
 }
