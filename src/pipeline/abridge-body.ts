@@ -56,7 +56,7 @@ export function createBodyAbridger(options: AbridgeOptions): BodyAbridger {
     },
     shrink: (headBytes) => abridger.shrink(headBytes),
     get heldBytes() {
-      return abridger.heldBytes;
+      return abridger.heldBytes + blocks.reduce((size, block) => size + block.byteLength, 0) - used;
     },
   };
 }

@@ -63,8 +63,8 @@ export interface Job {
 }
 
 /**
- * Bytes of a body, without what was left out of its long strings, from which it is read elsewhere. Measured: 128 KiB of text take half a millisecond, of numbers two; to
- * hand them over takes a twentieth of one.
+ * Bytes of a body, without what was left out of its long strings, from which it is read elsewhere. Measured: 128 KiB of
+ * text take half a millisecond, of numbers two; to hand them over takes a twentieth of one.
  */
 export const REMOTE_BYTES: number = 128 * 1024;
 /** The same for bytes that are packed. */
@@ -161,7 +161,8 @@ class ExchangeJob implements Job {
     if (this.isAway) this.options.reader?.giveBack(exchange);
     if (this.answer !== undefined && this.answer.type !== "failed") return;
     this.requestAbridger = undefined;
-    if (this.abridger !== undefined) this.abridgeResponse(() => false);
+    // What it was interrupted with, and then what has come since.
+    while (this.abridger !== undefined && this.abridgeResponse(() => false));
     inbox.take(exchange);
     if (exchange.sniffed && this.assembly === undefined) this.isNoCall ||= !this.looksLikeCall();
     if (this.isNoCall) return;
@@ -182,7 +183,8 @@ class ExchangeJob implements Job {
   countHeld(): number {
     const { exchange, assembly, options } = this;
     const inAssembly = assembly === undefined ? 0 : Math.min(assembly.heldLength, 2 * options.exchangeBytes);
-    return exchange.requestKept + exchange.pendingBytes + inAssembly + (this.abridger?.heldBytes ?? 0);
+    const inRequest = exchange.requestKept + (exchange.abridgedRequest?.byteLength ?? 0);
+    return inRequest + exchange.pendingBytes + inAssembly + (this.abridger?.heldBytes ?? 0);
   }
 
   shrink(): boolean {
