@@ -34,6 +34,8 @@ const LONG = 16 * 1024;
 const STEP = 4 * 1024;
 /** Shorter vectors are left as they are. */
 const LEAST_VECTOR = 256;
+/** With its white space escaped. */
+const JSON_TEXT = /^(?:\s|\\[nrt])*[[{]/;
 const NUMBER = /\s*[-\d]/y;
 const VECTOR_TEXT = /^[A-Za-z0-9+/_=-]+$/;
 const encoder = new TextEncoder();
@@ -51,6 +53,8 @@ export class JsonAbridger {
   #string: LongString | undefined = undefined;
   /** Of the open string nothing more is kept. */
   #isDropped = false;
+  /** A string that was shortened and has ended: what comes next tells whether it is a key. Its closing quote is due. */
+  #closed: LongString | undefined = undefined;
   #isDroppingList = false;
   #hasVector = false;
   /** The vector in the open string is not the first. */
@@ -79,7 +83,13 @@ export class JsonAbridger {
     const text = sums.readLatin1(bytes);
     /** What comes before was kept or dropped. */
     let from = 0;
-    for (let at = 0; at < text.length;) {
+    let start = 0;
+    if (this.#closed !== undefined) {
+      from = start = text.search(/\S/);
+      if (start === -1) return;
+      this.#writeFacts(this.#closed, text.charAt(start) === ":");
+    }
+    for (let at = start; at < text.length;) {
       if (!this.#isInString) {
         const quote = text.indexOf('"', at);
         if (this.#options.isVectors) from = this.#dropLists(bytes, text, from, at, quote === -1 ? text.length : quote);
@@ -100,7 +110,8 @@ export class JsonAbridger {
 
   end(): AbridgedJson {
     // A string that never ended: what follows would close it.
-    if (this.#string !== undefined && this.#isDropped) this.#writeFacts(this.#string);
+    if (this.#closed !== undefined) this.#writeFacts(this.#closed, false);
+    else if (this.#string !== undefined && this.#isDropped) this.#writeFacts(this.#string, undefined);
     return { ...this.#kept.take(), notes: this.#notes };
   }
 
@@ -164,6 +175,7 @@ export class JsonAbridger {
       }
       // Not in the middle of a character or an escape.
       this.#kept.removeLast(string.openBytes);
+      string.keptLength = string.length;
       this.#isDropped = true;
     }
     if (at < bytes.byteLength) string.add(bytes.subarray(at));
@@ -179,7 +191,7 @@ export class JsonAbridger {
     }
     if (content.byteLength < LONG) return;
     // JSON in a string is parsed: half of it says nothing.
-    if (/^\s*[[{]/.test(this.#options.sums.readLatin1(content.subarray(0, 64)))) {
+    if (JSON_TEXT.test(this.#options.sums.readLatin1(content.subarray(0, 64)))) {
       this.#stringAt = undefined;
       return;
     }
@@ -201,8 +213,14 @@ export class JsonAbridger {
     if (string !== undefined) {
       this.#string = undefined;
       this.#addLong(string, bytes.subarray(at, end));
-      if (this.#isDropped) this.#writeFacts(string);
-      return end;
+      if (!this.#isDropped) return end;
+      this.#closed = string;
+      const next = /\S/g;
+      next.lastIndex = end + 1;
+      const behind = next.exec(text);
+      if (behind === null) return bytes.byteLength;
+      this.#writeFacts(string, behind[0] === ":");
+      return end + 1;
     }
     if (this.#isDropped) return end;
     if (!isVectors || end - at < LEAST_VECTOR || !VECTOR_TEXT.test(text.slice(at, at + 64))) return from;
@@ -214,8 +232,13 @@ export class JsonAbridger {
     return end;
   }
 
-  #writeFacts(string: LongString): void {
-    this.#kept.add(encoder.encode(writeFacts(string.end())));
+  /** @param isKey - `undefined`: the string never ended */
+  #writeFacts(string: LongString, isKey: boolean | undefined): void {
+    this.#closed = undefined;
+    const facts = string.end();
+    // Names pass as they are: a mark would get into a record.
+    const behind = isKey === true ? `… [cut, ${facts.length} characters]` : writeFacts(facts, string.keptLength);
+    this.#kept.add(encoder.encode(isKey === undefined ? behind : `${behind}"`));
     if (string.hasInvalidUtf8 && this.#notes.length === 0) this.#notes.push("invalid_utf8");
   }
 
@@ -224,19 +247,19 @@ export class JsonAbridger {
     let from = given;
     let at = start;
     if (this.#isDroppingList) {
-      const close = text.indexOf("]", at);
-      this.#isDroppingList = (close === -1 || close >= stop) && stop === text.length;
-      if (close === -1 || close >= stop) return stop;
+      const close = indexWithin(text, "]", at, stop);
+      this.#isDroppingList = close === -1 && stop === text.length;
+      if (close === -1) return stop;
       from = close;
       at = close;
     }
-    for (let open = text.indexOf("[", at); open !== -1 && open < stop; open = text.indexOf("[", at)) {
+    for (let open = indexWithin(text, "[", at, stop); open !== -1; open = indexWithin(text, "[", at, stop)) {
       NUMBER.lastIndex = at = open + 1;
       if (!NUMBER.test(text)) continue;
       const isLater = this.#isLater(text, open);
       this.#hasVector = true;
-      const close = text.indexOf("]", at);
-      const end = close === -1 || close > stop ? stop : close;
+      const close = indexWithin(text, "]", at, stop);
+      const end = close === -1 ? stop : close;
       if (isLater && end - at >= LEAST_VECTOR) {
         this.#kept.add(bytes.subarray(from, at));
         from = end;
@@ -261,6 +284,12 @@ export class JsonAbridger {
       return;
     }
   }
+}
+
+/** Looks no further than `end`: what is looked for may be far. */
+function indexWithin(text: string, searched: string, from: number, end: number): number {
+  const at = text.slice(from, end).indexOf(searched);
+  return at === -1 ? -1 : from + at;
 }
 
 function isVectorText(content: Uint8Array): boolean {

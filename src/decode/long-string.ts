@@ -5,7 +5,7 @@ import { countOpenBytes, decodeUtf8, decodeUtf8Lossy } from "./utf8.ts";
 
 /** Longer than any MIME type with its parameters. */
 const DATA_URL = /^data:[^,]{0,500};base64,/i;
-/** What tells base64 from text: it has no spaces, and all three kinds of characters. */
+/** What tells base64 from text: it has no spaces. Where it begins with silence or black, it is all the same letter. */
 const SNIFFED = 2048;
 const BASE64 = /^[A-Za-z0-9+/_-]+$/;
 const HIGH_SURROGATE = /^\\u[dD][89abAB]/;
@@ -13,6 +13,8 @@ const HIGH_SURROGATE = /^\\u[dD][89abAB]/;
 export class LongString {
   /** UTF-16 units so far. */
   length = 0;
+  /** UTF-16 units of what is kept of it. */
+  keptLength = 0;
   /** Bytes that were given and not read yet: half a character, or half an escape. */
   openBytes = 0;
   hasInvalidUtf8 = false;
@@ -99,8 +101,7 @@ export class LongString {
     this.prefixLength = prefix.length;
     const content = text.slice(prefix.length);
     const start = content.slice(0, SNIFFED);
-    const isBase64 = BASE64.test(start) && /[A-Z]/.test(start) && /[a-z]/.test(start) && /\d/.test(start);
-    if (prefix !== "" || isBase64) this.#media = this.#sums.startDigest();
+    if (prefix !== "" || BASE64.test(start)) this.#media = this.#sums.startDigest();
     return content;
   }
 }

@@ -1,5 +1,6 @@
 /** JSON that is not all there: closed where the wire ended, or joined over a gap in its middle. */
 import { GAP_MARK } from "../types.ts";
+import { dropFacts } from "./abridged-text.ts";
 import { parseBoundedJson } from "./bounded-json.ts";
 
 /** Facts that may stand at the root of a large body behind its content. */
@@ -93,7 +94,8 @@ export function repairTruncatedJson(text: string): RepairedJson | undefined {
  * Reads a body of which only its beginning and its end were kept. The head gives the structure; what is missing of the
  * facts at its root is looked for in the tail. `undefined` when nothing can be read.
  */
-export function recoverLargeJson(head: string, tail: string): unknown {
+export function recoverLargeJson(head: string, given: string): unknown {
+  const tail = dropFacts(given);
   const joined = joinOverGap(head, tail);
   if (joined !== undefined) return joined.value;
   const value = repairTruncatedJson(head)?.value;

@@ -3,6 +3,9 @@
  * is anchored where a token begins and its repetitions are of one character class that the match consumes.
  */
 
+import { changeAbridged } from "../decode/abridged-text.ts";
+import { dropBrokenEnd } from "./text.ts";
+
 interface Pattern {
   /** Any of these must be in the text for the pattern to run: a plain search costs a tenth of a regular expression. */
   hints: readonly string[];
@@ -100,6 +103,14 @@ const SHORT = 512;
 /** Replaces what is shaped like a credential by a typed placeholder (`[api_key]`, `[jwt]`, …). Linear in the text. */
 export function maskCredentials(text: string): string {
   if (text.length < 8 || (text.length < SHORT && !ANY_HINT.test(text))) return text;
+  return changeAbridged(text, (piece, mark) => {
+    const masked = maskPiece(piece);
+    // Shorter than it was, it shows how it ends: half a credential can't be told from a word.
+    return (mark === "" || masked === piece ? masked : maskPiece(dropBrokenEnd(piece))) + mark;
+  });
+}
+
+function maskPiece(text: string): string {
   let masked = text;
   for (const { hints, pattern, replacement } of patterns) {
     if (hints.some((hint) => masked.includes(hint))) masked = masked.replace(pattern, replacement);

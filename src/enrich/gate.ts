@@ -2,7 +2,7 @@
  * What happens to one text on its way into a record: media → descriptor, credentials, personal data, the user's
  * `redact`, and only then the cut. One gate is made per record and remembers what it did.
  */
-import { isAbridged } from "../decode/abridged-text.ts";
+import { changeAbridged, isAbridged } from "../decode/abridged-text.ts";
 import { maskCredentials } from "./credentials.ts";
 import { maskEchoes } from "./echoes.ts";
 import { describeBase64Field, describeDataUrls } from "./media.ts";
@@ -194,8 +194,12 @@ class TextGate implements Gate {
   }
 
   /** Where something is masked, half of it must not stay because the other half is gone. */
-  #dropBrokenEnds(text: string, { side, maxLength }: Place): string {
-    const isOpen = this.#broken[side] || (maxLength !== undefined && text.length >= maxLength - 1);
+  #dropBrokenEnds(given: string, { side, maxLength }: Place): string {
+    const isOpen = this.#broken[side] || (maxLength !== undefined && given.length >= maxLength - 1);
+    return changeAbridged(given, (text, mark) => this.#dropBrokenPieces(text, isOpen && mark === "") + mark);
+  }
+
+  #dropBrokenPieces(text: string, isOpen: boolean): string {
     const ended = isOpen ? dropBrokenEnd(text) : text;
     if (!ended.includes(GAP_MARK)) return ended;
     const pieces = ended.split(GAP_MARK);

@@ -1,6 +1,6 @@
 /** Inline media in texts and JSON values: a descriptor instead of the base64. */
 
-import { readAbridged } from "../decode/abridged-text.ts";
+import { changeAbridged, readAbridged } from "../decode/abridged-text.ts";
 
 /** What the platform makes of base64 text. */
 export type Digest = (base64: string) => { bytes: number; sha256: string };
@@ -37,15 +37,23 @@ const DATA_URL =
 /** Replaces each `data:…;base64,…` in a text by `[image/png, 123 bytes, sha256 …]`. */
 export function describeDataUrls(text: string, digest: Digest): string {
   if (!text.includes(";base64,")) return text;
-  const abridged = readAbridged(text);
-  const end = abridged?.head.length;
-  const described = (abridged?.head ?? text).replace(
+  return changeAbridged(text, (piece, mark) => describeInPiece(piece, mark, digest));
+}
+
+function describeInPiece(piece: string, mark: string, digest: Digest): string {
+  /** Of media that go on behind the piece. */
+  const whole = mark === "" ? undefined : readAbridged(piece + mark);
+  let isWhole = mark === "";
+  const described = piece.replace(
     DATA_URL,
-    (url: string, mimeType: string | undefined, _parameters: string, base64: string, at: number) =>
-      describe(mimeType ?? "media", at + url.length === end ? digestMedia(text, digest) : digestMedia(base64, digest)),
+    (url: string, mimeType: string | undefined, _parameters: string, base64: string, at: number) => {
+      const isLast = whole !== undefined && at + url.length === piece.length;
+      // Without a digest something else stood behind the media: such a text keeps its mark, and is cut.
+      isWhole ||= isLast && whole.media !== undefined;
+      return describe(mimeType ?? "media", digestMedia(isLast ? base64 + mark : base64, digest));
+    },
   );
-  // A text that goes on behind its media keeps its mark, and is cut.
-  return abridged === undefined || described.endsWith("]") ? described : described + text.slice(end);
+  return isWhole ? described : described + mark;
 }
 
 /** Fields in which APIs put base64 without a `data:` in front. */
@@ -82,7 +90,7 @@ export function describeBase64Field(text: string, field: string | undefined, dig
 
 function isBase64(text: string): boolean {
   const abridged = readAbridged(text);
-  return abridged === undefined ? BASE64.test(text) : abridged.media !== undefined;
+  return BASE64.test(abridged?.head ?? text) && (abridged === undefined || abridged.media !== undefined);
 }
 
 function describe(kind: string, { bytes, sha256 }: MediaFacts): string {

@@ -1,7 +1,10 @@
 /** What is recorded of a big body does not depend on whether its long strings were shortened before it was parsed. */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { LEAST_ABRIDGED } from "../../src/decode/abridged-text.ts";
+import { ABRIDGED_PIECE, JsonAbridger } from "../../src/decode/abridge-json.ts";
+import { getMark, LEAST_ABRIDGED } from "../../src/decode/abridged-text.ts";
+import { KeptBytes } from "../../src/decode/kept-bytes.ts";
+import { recoverLargeJson } from "../../src/decode/repair-json.ts";
 import { createLinker } from "../../src/enrich/link.ts";
 import { noteEnd } from "../../src/interceptor/exchange.ts";
 import { randomHex } from "../../src/interceptor/id.ts";
@@ -87,6 +90,23 @@ const chat = (messages: unknown[]): string => JSON.stringify({ model: "m-1", mes
 const user = (content: unknown) => ({ role: "user", content });
 const imageUrl = (url: string) => ({ type: "image_url", image_url: { url } });
 
+const makeToolAnswer = (given: string): string =>
+  JSON.stringify({
+    id: "c-1",
+    model: "m-1",
+    choices: [
+      {
+        index: 0,
+        finish_reason: "tool_calls",
+        message: {
+          role: "assistant",
+          content: null,
+          tool_calls: [{ id: "call_1", type: "function", function: { name: "write", arguments: given } }],
+        },
+      },
+    ],
+  });
+
 const cases: Record<string, ExchangeOptions> = {
   "a long answer": { body: makeAnswer(words(700_000)) },
   "a long answer in code": { body: makeAnswer(code(700_000)) },
@@ -143,31 +163,25 @@ const cases: Record<string, ExchangeOptions> = {
     ]),
   },
   "a system prompt that is long": { request: chat([{ role: "system", content: words(150_000) }, user("hi")]) },
-  "long arguments": {
-    body: JSON.stringify({
-      id: "c-1",
-      model: "m-1",
-      choices: [
-        {
-          index: 0,
-          finish_reason: "tool_calls",
-          message: {
-            role: "assistant",
-            content: null,
-            tool_calls: [
-              {
-                id: "call_1",
-                type: "function",
-                function: { name: "write", arguments: JSON.stringify({ text: words(300_000) }) },
-              },
-            ],
-          },
-        },
-      ],
-    }),
-  },
+  "long arguments": { body: makeToolAnswer(JSON.stringify({ text: words(300_000) })) },
   "an image in the middle of a text": {
     request: chat([user(`Look: data:image/png;base64,${image(40_000)} and say. ${words(100_000)}`)]),
+  },
+  "a sound that begins with silence": {
+    request: chat([
+      user([
+        { type: "input_audio", input_audio: { format: "pcm16", data: Buffer.alloc(150_000, 0).toString("base64") } },
+      ]),
+    ]),
+  },
+  "a data URL in a field of base64": {
+    request: chat([user([{ type: "novelty", data: `data:image/png;base64,${image(150_000)}` }])]),
+  },
+  "arguments behind white space": {
+    body: makeToolAnswer(`\n {"text":${JSON.stringify(words(300_000))}}`),
+  },
+  "arguments that are pretty and short of nothing": {
+    body: makeToolAnswer(JSON.stringify({ text: words(300_000) }, undefined, 2)),
   },
   "many short texts": { request: chat(Array.from({ length: 3_000 }, (_, index) => user(`${index} ${words(90)}`))) },
   "JSON that breaks off": { body: makeAnswer(words(300_000)).slice(0, 250_000) },
@@ -232,3 +246,113 @@ describe("what goes on from a long answer", () => {
     expect(other.trace.traceId).not.toBe(first.trace.traceId);
   });
 });
+
+describe("nothing of what stands behind a text gets into a record", () => {
+  const url = `data:image/png;base64,${image(150_000)}`;
+  const answerIn = (content: unknown) => ({
+    body: JSON.stringify({ id: "c-1", model: "m-1", choices: [{ index: 0, message: { role: "assistant", content } }] }),
+  });
+  const texts: Record<string, ExchangeOptions> = {
+    "that is a credential to its end": {
+      request: chat([user([imageUrl(`https://x.test/?sig=${"a".repeat(150_000)}`)])]),
+    },
+    "of a tool that names a key": {
+      request: JSON.stringify({
+        model: "m-1",
+        messages: [user("hi")],
+        tools: [
+          { type: "function", function: { name: "f", description: `-----BEGIN PRIVATE KEY-----${words(150_000)}` } },
+        ],
+      }),
+    },
+    "that is joined with others": answerIn([
+      { type: "text", text: url },
+      { type: "text", text: " is the first" },
+      { type: "text", text: url },
+      { type: "text", text: " the second" },
+    ]),
+    "that is thought": answerIn([
+      {
+        type: "thinking",
+        thinking: [
+          { type: "text", text: url },
+          { type: "text", text: "." },
+        ],
+      },
+    ]),
+    "that goes on behind its media": { request: chat([user(`${url} what is it?`)]) },
+    "that is a key": {
+      request: chat([user([{ type: "novelty", value: { [words(150_000)]: 1, [words(160_000)]: { a: [1] } } }])]),
+    },
+    "that broke off": { body: makeAnswer(words(300_000)).slice(0, 290_000) },
+  };
+  it.each(Object.entries(texts))("%s", (_name, given) => {
+    for (const options of [{}, { maxContentLength: 1_000 }]) {
+      const call = JSON.stringify(createReader(true, options).record(makeExchange(given)));
+      expect(call).not.toContain(getMark().slice(1));
+      expect(call).not.toMatch(/\\u000[01]/);
+    }
+  });
+
+  it("and of a credential at its end nothing is left, where others made it shorter", () => {
+    const secret = `-----BEGIN PRIVATE KEY-----${"k".repeat(20_000)}-----END PRIVATE KEY-----`;
+    const start = `${secret} ${words(104_090 - secret.length)} https://user:`;
+    const given = chat([user([imageUrl(`${start}hunter2hunter2@host/ ${words(50_000)}`)])]);
+    const call = createReader(true).record(makeExchange({ request: given }));
+    expect(JSON.stringify(call)).toContain("[private_key]");
+    expect(JSON.stringify(call)).not.toContain("hunter");
+  });
+
+  it("and media that are joined with a text are described each", () => {
+    const given = answerIn([
+      { type: "text", text: url },
+      { type: "text", text: " is it" },
+    ]);
+    const call = createReader(true).record(makeExchange(given));
+    expect(call).toEqual(createReader(false).record(makeExchange(given)));
+  });
+});
+
+describe("a body that is being shortened", () => {
+  const body = makeAnswer(words(700_000));
+
+  it("is there when the process ends in the middle of it", () => {
+    const exchange = startExchange();
+    const job = createJob(exchange, {
+      exchangeBytes,
+      hasCallShape: () => true,
+      abridge: () => ({ keepLength: 104_096, maxBytes: exchangeBytes, isVectors: false, sums }),
+    });
+    addBody(exchange, body.slice(0, 400_000));
+    expect(job.work(() => true)).toBe(true);
+    expect(job.countHeld()).toBeGreaterThan(400_000);
+    addBody(exchange, body.slice(400_000));
+    noteEnd(exchange, false);
+    job.workNow();
+    expect(job.finish()?.response).toMatchObject({ id: "chatcmpl-1", usage: { outputTokens: 22 } });
+  });
+
+  it.each([0, 1, 5, 30, 60, 90])("keeps only its ends when room is scarce: nothing of facts that are cut, %i", (at) => {
+    const marked = abridgeJson(body);
+    const end = marked.indexOf(getMark().slice(1));
+    const value = recoverLargeJson(marked.slice(0, 8_000), marked.slice(end - 6 + at));
+    expect(JSON.stringify(value)).not.toMatch(/\\u000[01]|[0-9a-f]{16}/);
+    expect(value).toMatchObject({ usage: { completion_tokens: 22 } });
+  });
+
+  it.each([0, 1, 2])("is cut between characters, %i", (shift) => {
+    const kept = new KeptBytes(8_192);
+    const bytes = new TextEncoder().encode("x".repeat(shift) + "漢".repeat(60_000));
+    for (let at = 0; at < bytes.byteLength; at += 5_000) kept.add(bytes.subarray(at, at + 5_000));
+    const { bytes: all, gapAt } = kept.take();
+    for (const part of [all.subarray(0, gapAt), all.subarray(gapAt)])
+      expect(() => new TextDecoder("utf-8", { fatal: true }).decode(part)).not.toThrow();
+  });
+});
+
+function abridgeJson(json: string): string {
+  const abridger = new JsonAbridger({ keepLength: 104_096, maxBytes: exchangeBytes, isVectors: false, sums });
+  const bytes = new TextEncoder().encode(json);
+  for (let at = 0; at < bytes.byteLength; at += ABRIDGED_PIECE) abridger.push(bytes.subarray(at, at + ABRIDGED_PIECE));
+  return new TextDecoder().decode(abridger.end().bytes);
+}

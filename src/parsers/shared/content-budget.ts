@@ -1,4 +1,5 @@
 /** What one answer may keep of content: beyond the limit texts are cut and values dropped, so that memory is bounded. */
+import { readAbridged } from "../../decode/abridged-text.ts";
 
 /** Nesting beyond this is dropped: later stages walk values recursively. */
 const MAX_DEPTH = 200;
@@ -32,7 +33,7 @@ class Budget implements ContentBudget {
       return text;
     }
     this.truncated = true;
-    const kept = cutText(text, this.#remaining);
+    const kept = cutText(readAbridged(text)?.head ?? text, this.#remaining);
     // Nothing may follow a cut: a later, shorter text would look like its continuation.
     this.#remaining = 0;
     return kept;
