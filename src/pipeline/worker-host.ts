@@ -192,7 +192,11 @@ function moveEnds(exchange: Exchange): HeldBody {
 function restoreEnds({ exchange, ends }: Errand): void {
   if (ends === undefined) return;
   Object.assign(exchange, ends);
-  const { requestBody } = exchange;
+  const { requestBody, abridgedRequest } = exchange;
+  if (abridgedRequest !== undefined) {
+    if (abridgedRequest.byteLength <= 2 * ENDS.tailBytes) return;
+    exchange.abridgedRequest = undefined;
+  }
   if (requestBody !== undefined && requestBody.length > 2 * ENDS.tailBytes) {
     exchange.requestTruncated = true;
     exchange.requestTail = toBytes(requestBody.slice(-ENDS.tailBytes));

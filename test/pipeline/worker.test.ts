@@ -175,6 +175,24 @@ describe("the worker thread", () => {
     expect(exchange.notes).toContain("worker_failed");
   });
 
+  it("leaves of a shortened request its ends too, where it is still big", async () => {
+    const { host } = startHost({ entry: built.write("gone.js", "process.exit(1);") });
+    const read = async (size: number) => {
+      const words = "a ".repeat(size / 2);
+      const request = (content: string) =>
+        JSON.stringify({ model: "m-1", messages: [{ role: "user", content }], n: 3 });
+      const exchange = makeExchange({ body: big, request: request(words + words) });
+      exchange.abridgedRequest = new TextEncoder().encode(request(words));
+      return [await readThrough(host, exchange), exchange] as const;
+    };
+    const [cut, ofCut] = await read(200_000);
+    expect(ofCut).toMatchObject({ abridgedRequest: undefined, requestTruncated: true });
+    expect(cut.request).toMatchObject({ model: "m-1" });
+    const [whole, ofWhole] = await read(60_000);
+    expect(ofWhole.requestTruncated).toBe(false);
+    expect(whole.request).toMatchObject({ model: "m-1", parameters: { n: 3 } });
+  });
+
   it("is not started for ever", async () => {
     const { host, errors } = startHost({ entry: built.write("gone.js", "process.exit(1);") });
     for (let count = 0; count < 8; count += 1) await readThrough(host, makeExchange({ body: big }));
