@@ -19,7 +19,30 @@ export interface BodyAbridger {
 
 /** What waits of the response can be read by its characters, from its beginning. */
 export function isAbridgeable(exchange: Exchange): boolean {
-  return exchange.gapAt === undefined && !isEncoded(exchange);
+  return exchange.gapAt === undefined && !isEncoded(exchange) && !hasLines(listBlocks(exchange));
+}
+
+const LINE_FEED = 0x0a;
+const CLOSING_BRACE = 0x7d;
+
+/** An object on the first line and more behind it: a stream that says it is JSON, of which each piece has its time. */
+function hasLines(blocks: readonly Uint8Array[]): boolean {
+  let last = 0;
+  let isBehind = false;
+  for (const block of blocks) {
+    const lineEnd = isBehind ? -1 : block.indexOf(LINE_FEED);
+    if (!isBehind) last = findVisible(block.subarray(0, lineEnd === -1 ? block.byteLength : lineEnd), true) ?? last;
+    if (!isBehind && lineEnd === -1) continue;
+    if (last !== CLOSING_BRACE) return false;
+    isBehind = true;
+    if (findVisible(block.subarray(lineEnd + 1), false) !== undefined) return true;
+  }
+  return false;
+}
+
+/** The first byte that is no white space, or the last. */
+function findVisible(bytes: Uint8Array, isFromEnd: boolean): number | undefined {
+  return isFromEnd ? bytes.findLast((byte) => byte > 0x20) : bytes.find((byte) => byte > 0x20);
 }
 
 export function createBodyAbridger(options: AbridgeOptions): BodyAbridger {

@@ -306,9 +306,9 @@ class ExchangeJob implements Job {
   private abridgeResponse(isTimeUp: () => boolean): boolean {
     const { exchange } = this;
     if (this.abridger === undefined) {
-      if (this.isAbridged || this.isShrunk || !isAbridgeable(exchange)) return false;
+      if (this.isAbridged || this.isShrunk) return false;
       const options = this.toAbridge(exchange.pendingBytes);
-      if (options === undefined) return false;
+      if (options === undefined || !isAbridgeable(exchange)) return false;
       this.abridger = createBodyAbridger(options);
     }
     if (this.abridger.work(exchange, isTimeUp)) return true;

@@ -332,6 +332,27 @@ describe("a body that is being shortened", () => {
     expect(job.finish()?.response).toMatchObject({ id: "chatcmpl-1", usage: { outputTokens: 22 } });
   });
 
+  it.each(["", "data: "])(
+    "is left alone where it is a stream that says it is JSON: its pieces have times, '%s'",
+    (start) => {
+      const line = (content: string) =>
+        JSON.stringify({ id: "c-1", model: "m-1", choices: [{ index: 0, delta: { content } }] });
+      const lines = [line("It"), ...Array.from({ length: 2_000 }, (_, index) => `${start}${line(`is ${index}.`)}`)];
+      const exchange = Object.assign(startExchange(), { startTime: performance.now() - 1_000 });
+      const job = createJob(exchange, {
+        exchangeBytes,
+        hasCallShape: () => true,
+        abridge: () => ({ keepLength: LEAST_ABRIDGED, maxBytes: exchangeBytes, isVectors: false, sums }),
+      });
+      addBody(exchange, lines.join("\n\n"));
+      const { marks } = exchange;
+      exchange.marks = marks.map((mark, at) => (at % 2 === 0 ? mark : exchange.startTime + 10 * at));
+      noteEnd(exchange, false);
+      while (job.work(() => true) || !job.isDrained());
+      expect(job.finish()).toMatchObject({ streaming: true, firstTokenMs: 10 });
+    },
+  );
+
   it.each([0, 1, 5, 30, 60, 90])("keeps only its ends when room is scarce: nothing of facts that are cut, %i", (at) => {
     const marked = abridgeJson(body);
     const end = marked.indexOf(getMark().slice(1));
