@@ -237,14 +237,14 @@ function printVisible(
     const turn = messages.slice(index, end);
     index = end;
     if (!turn.some(({ parts }) => parts.some(isOfTool))) visible.push(...turn);
-    else if (turn.every((message) => !isModelTurn(message))) visible.push(...turn.flatMap(withoutResults));
+    else if (turn.every((message) => !isModelTurn(message))) visible.push(...turn.flatMap(withoutTools));
   }
   return printConversation({ system, messages: visible, choices }, hash).answers.map(({ historyKey }) => historyKey);
 }
 
-/** Some APIs put results of tools into messages of the user, beside their words. */
-function withoutResults(message: Message): Message[] {
-  const parts = message.parts.filter(({ type }) => type !== "tool_call_response");
+/** Some APIs put results of tools into messages of the user, beside their words; calls, a client that is wrong. */
+function withoutTools(message: Message): Message[] {
+  const parts = message.parts.filter((part) => !isOfTool(part));
   return parts.length === 0 ? [] : [{ ...message, parts }];
 }
 

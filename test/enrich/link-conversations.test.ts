@@ -446,3 +446,11 @@ describe("only conversations take part", () => {
     expect(traces(one, two)).toBe(2);
   });
 });
+
+it("a call of a tool in a message of the user ends nothing", () => {
+  const { ask } = createTestLinker();
+  const said: Message = { role: "user", parts: [text("Do it"), toolCall(random(), "look_up")] };
+  const one = ask([first, said], [text("Sunny.")]);
+  const two = ask([...one.history, user("Thanks")], [text("Bye.")]);
+  expect(traces(one, two)).toBe(1);
+});
