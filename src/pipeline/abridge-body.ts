@@ -50,23 +50,30 @@ export function createBodyAbridger(options: AbridgeOptions): BodyAbridger {
   let blocks: Uint8Array[] = [];
   /** Bytes of the first block that were taken. */
   let used = 0;
+
+  /** @returns whether there is more to do now */
+  function takeBlocks(isTimeUp: () => boolean): boolean {
+    while (blocks.length > 0) {
+      const block = blocks[0] as Uint8Array;
+      abridger.push(block.subarray(used, used + ABRIDGED_PIECE));
+      used += ABRIDGED_PIECE;
+      if (used >= block.byteLength) {
+        blocks.shift();
+        used = 0;
+        if (isBigBlock(block)) returnBigBlocks([block]);
+      }
+      if (blocks.length > 0 && isTimeUp()) return true;
+    }
+    return false;
+  }
+
   return {
     work(exchange, isTimeUp) {
       if (blocks.length === 0) {
         blocks = listBlocks(exchange);
         forgetBlocks(exchange);
       }
-      while (blocks.length > 0) {
-        const block = blocks[0] as Uint8Array;
-        abridger.push(block.subarray(used, used + ABRIDGED_PIECE));
-        used += ABRIDGED_PIECE;
-        if (used >= block.byteLength) {
-          blocks.shift();
-          used = 0;
-          if (isBigBlock(block)) returnBigBlocks([block]);
-        }
-        if (blocks.length > 0 && isTimeUp()) return true;
-      }
+      if (takeBlocks(isTimeUp)) return true;
       return exchange.pendingBytes > 0 && exchange.isEnded;
     },
     end(exchange) {
@@ -77,7 +84,11 @@ export function createBodyAbridger(options: AbridgeOptions): BodyAbridger {
       exchange.gapAt = gapAt;
       for (const note of notes) addNote(exchange, note);
     },
-    shrink: (headBytes) => abridger.shrink(headBytes),
+    shrink(headBytes) {
+      abridger.shrink(headBytes);
+      // There is no room for what waits either.
+      takeBlocks(() => false);
+    },
     get heldBytes() {
       return abridger.heldBytes + blocks.reduce((size, block) => size + block.byteLength, 0) - used;
     },
