@@ -140,10 +140,10 @@ function createPredictionFold(input: ResponseInput): AnswerFold {
   }
 
   function readVector(values: unknown): void {
-    const length = Array.isArray(values) ? measureVector(values) : undefined;
-    if (length === undefined) return;
+    if (!Array.isArray(values)) return;
+    // Of a big body only the first has its numbers.
     vectors++;
-    dimensions ??= length;
+    dimensions ??= measureVector(values);
   }
 
   function readUsage(): Usage | undefined {

@@ -63,7 +63,7 @@ function createReader(isAbridged: boolean, options: TapOptions = {}, makeDigits 
 
 function makeExchange(given: ExchangeOptions, startTime = 0): Exchange {
   const exchange = startExchange(given);
-  if (given.api === "openai-embeddings") exchange.route.operation = "embeddings";
+  if (given.api === "openai-embeddings" || given.api === "vertex-predict") exchange.route.operation = "embeddings";
   if (given.api === "openai-images") exchange.route.operation = "image_generation";
   addBody(exchange, given.body ?? makeAnswer(), given.chunkBytes);
   noteEnd(exchange, false);
@@ -144,6 +144,19 @@ const cases: Record<string, ExchangeOptions> = {
     body: JSON.stringify({
       object: "list",
       data: Array.from({ length: 20 }, (_, index) => ({ index, embedding: image(12_288) })),
+    }),
+  },
+  "embeddings of Vertex": {
+    api: "vertex-predict",
+    path: "/v1/projects/p/locations/l/publishers/google/models/text-embedding-005:predict",
+    request: JSON.stringify({ instances: [{ content: "a" }, { content: "b" }, { content: "c" }] }),
+    body: JSON.stringify({
+      predictions: [0, 1, 2].map((index) => ({
+        embeddings: {
+          statistics: { truncated: false, token_count: 6 },
+          values: Array.from({ length: 3_072 }, (_, at) => Math.sin(at + index)),
+        },
+      })),
     }),
   },
   "a request with an image": {

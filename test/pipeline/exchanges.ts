@@ -8,7 +8,7 @@ export interface ExchangeOptions {
   contentType?: string;
   request?: string;
   path?: string;
-  api?: "openai-chat" | "openai-images" | "openai-embeddings";
+  api?: "openai-chat" | "openai-images" | "openai-embeddings" | "vertex-predict";
   settings?: Partial<Exchange["settings"]>;
 }
 
