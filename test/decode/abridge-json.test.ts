@@ -152,9 +152,37 @@ describe("a big JSON body that is shortened", () => {
       expect(readAbridged(throughJson(text))?.media, text.slice(-20)).toBeUndefined();
   });
 
+  it("says of a name only that it was cut, wherever its colon comes", () => {
+    const long = "n".repeat(150_000);
+    const body = { a: 1, [long]: { [`${long}!`]: long }, list: [long, { [long]: [] }], last: long };
+    fc.assert(
+      fc.property(cuts, fc.constantFrom("", " ", " \n".repeat(50_000)), (shares, space) => {
+        const spaced = JSON.stringify(body).replaceAll(/"(?=[:,}\]])/g, `"${space}`);
+        expect(JSON.parse(spaced)).toEqual(body);
+        const kept = abridgeText(spaced, shares);
+        const names: string[] = [];
+        const value = JSON.parse(kept, (name, item: unknown) => {
+          names.push(name);
+          return item;
+        }) as typeof body;
+        for (const name of names) expect(readAbridged(name)).toBeUndefined();
+        expect(names.filter((name) => name.length > KEEP).map((name) => name.slice(-40))).toEqual([
+          expect.stringMatching(/n… \[cut, 150001 characters\]$/),
+          expect.stringMatching(/n… \[cut, 150000 characters\]$/),
+          expect.stringMatching(/n… \[cut, 150000 characters\]$/),
+        ]);
+        expect(readAbridged(value.last as string)?.length).toBe(150_000);
+        expect(readAbridged((value.list as string[])[0] as string)?.length).toBe(150_000);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it("keeps JSON in a string whole: half of it could not be parsed", () => {
-    const inner = ` ${JSON.stringify({ query: "x".repeat(100_000) })}`;
-    expect(throughJson(inner)).toBe(inner);
+    for (const space of [" ", "\n", "\r\n\t "]) {
+      const inner = `${space}${JSON.stringify({ query: "x".repeat(100_000) })}`;
+      expect(throughJson(inner)).toBe(inner);
+    }
   });
 
   it("keeps the ends of what is too much even so", () => {
