@@ -1,6 +1,6 @@
 /** One exchange in the pipeline: takes what the interceptor has noted, decodes it, and feeds the assembly. */
 import { type ContentDecoder, createContentDecoder, decodeContentSync } from "../decode/content-encoding.ts";
-import { LEAST_ABRIDGED } from "../decode/abridged-text.ts";
+import { LEAST_ABRIDGED } from "../abridged-text.ts";
 import type { AbridgeOptions } from "../decode/abridge-json.ts";
 import { decodeRequestBody, type ParsedBody } from "../decode/request-body.ts";
 import { TAIL_LENGTH } from "../decode/framing.ts";

@@ -1,7 +1,7 @@
 /** What is recorded of a big body does not depend on whether its long strings were shortened before it was parsed. */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { LEAST_ABRIDGED } from "../../src/decode/abridged-text.ts";
+import { LEAST_ABRIDGED } from "../../src/abridged-text.ts";
 import { createLinker } from "../../src/enrich/link.ts";
 import { noteEnd } from "../../src/interceptor/exchange.ts";
 import { randomHex } from "../../src/interceptor/id.ts";
