@@ -5,23 +5,40 @@ import type { Flow } from "./context.ts";
 /** Runs what a sink does. A `flush` that waits for it keeps the process alive; the sending itself does not. */
 export type RunInBackground = <Result>(run: () => Promise<Result>) => Promise<Result>;
 
-export function createBackground(flow: FlowStore<Flow>): RunInBackground {
+export interface Background {
+  run: RunInBackground;
+  /** The tap is closed: once nothing runs any more, sockets are left alone. */
+  close(): void;
+}
+
+export function createBackground(flow: FlowStore<Flow>): Background {
   const isBackground = (): boolean => flow.get()?.isBackground === true;
   let running = 0;
+  let isClosed = false;
   let stop: (() => void) | undefined;
 
-  return async function runInBackground(run) {
-    running += 1;
-    // Only while something is sent: each request of the app costs a little more meanwhile.
-    stop ??= releaseSockets(isBackground);
-    try {
-      return await flow.runUntilSettled({ isSuppressed: true, isBackground: true }, run);
-    } finally {
-      running -= 1;
-      if (running === 0) {
-        stop?.();
-        stop = undefined;
+  function stopIfDone(): void {
+    if (!isClosed || running > 0) return;
+    stop?.();
+    stop = undefined;
+  }
+
+  return {
+    async run(run) {
+      running += 1;
+      // Not only while something is sent: a channel that gets its first listener, or loses its last, is another kind of
+      // object to V8, and undici's functions that look at it are compiled anew each time.
+      stop ??= releaseSockets(isBackground);
+      try {
+        return await flow.runUntilSettled({ isSuppressed: true, isBackground: true }, run);
+      } finally {
+        running -= 1;
+        stopIfDone();
       }
-    }
+    },
+    close() {
+      isClosed = true;
+      stopIfDone();
+    },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { createHashKey, createKeyedHash, createRunningSums, type RunningSums } from "#platform";
 import { createCostCalculator, type PriceSource } from "./enrich/cost.ts";
-import { LEAST_ABRIDGED } from "./decode/abridged-text.ts";
+import { LEAST_ABRIDGED } from "./abridged-text.ts";
 import type { AbridgeOptions } from "./decode/abridge-json.ts";
 import { createLinker } from "./enrich/link.ts";
 import { randomHex } from "./interceptor/id.ts";

@@ -88,7 +88,7 @@ export function createTap(options: TapOptions = {}): Tap {
   /** What a callback of the user does is not tapped: following it beyond its return costs, so only where it goes on. */
   const runSuppressed = <Result>(run: () => Result): Result =>
     emitter.hasAsync ? flow.run({ isSuppressed: true }, run) : flow.runBriefly({ isSuppressed: true }, run);
-  const runInBackground = createBackground(flow);
+  const background = createBackground(flow);
 
   /** Never inside the app's call, and never in a circle. */
   function emitError(code: TapErrorCode, message: string, cause: unknown): void {
@@ -103,7 +103,7 @@ export function createTap(options: TapOptions = {}): Tap {
   const deliveries = createDeliveries({
     options,
     limits,
-    runInBackground,
+    runInBackground: background.run,
     strip: (record) => recording.toMetadata(record),
     onContentDropped: () => increase(counters.contentDropped, "sink_bytes"),
     onDropped: (cause) => increase(counters.sinkDropped, cause),
@@ -289,6 +289,7 @@ export function createTap(options: TapOptions = {}): Tap {
     // A closed sink may have forgotten what it left on disk.
     const result = deliveries.report(0);
     await deliveries.close(performance.now() + timeoutMs);
+    background.close();
     unhook();
     settleSignals();
     return result;

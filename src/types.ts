@@ -611,7 +611,10 @@ export interface TapOptions {
   baggageKeys?: readonly string[];
   /** Ask for usage in streams that would not report it. The one option that changes bytes. Default false. */
   includeUsage?: boolean;
-  /** Read bodies of 128 KB and more in a worker thread, so that they never block the app. Default true. */
+  /**
+   * Read bodies in a worker thread that have 128 KB and more even without the middle of their long strings, so that they
+   * never block the app. Default true.
+   */
   worker?: boolean;
   onCall?: (call: LlmCall) => void;
   onSpan?: (span: Span) => void;

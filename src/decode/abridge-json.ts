@@ -5,7 +5,7 @@
  * tenths of a millisecond.
  */
 import type { RunningSums } from "#platform";
-import { writeFacts } from "./abridged-text.ts";
+import { writeFacts } from "../abridged-text.ts";
 import { KeptBytes } from "./kept-bytes.ts";
 import { LongString } from "./long-string.ts";
 

@@ -1,5 +1,5 @@
 /** Undoes `content-encoding`, chunk by chunk, off the path of the user's call. */
-import { createDecompressor, decompressSync, type Decompressor } from "#platform";
+import { createDecompressor, decompressSync, type DecompressSyncOptions, type Decompressor } from "#platform";
 
 export interface ContentDecoder {
   /** Decoded bytes, as far as they go. Never rejects: what is corrupt ends the body with a note. */
@@ -91,13 +91,17 @@ export function createContentDecoder(
  * The same at once, as far as the bytes go, for when there is no time to wait. `undefined` where that can't be done:
  * an encoding that is not known, corrupt bytes, too much output.
  */
-export function decodeContentSync(header: string | undefined, bytes: Uint8Array): Uint8Array | undefined {
+export function decodeContentSync(
+  header: string | undefined,
+  bytes: Uint8Array,
+  options?: DecompressSyncOptions,
+): Uint8Array | undefined {
   const codings = readCodings(header);
   if (codings.length > MAX_CODINGS) return undefined;
   let decoded: Uint8Array | undefined = bytes;
   for (const coding of codings) {
     if (decoded === undefined || decoded.byteLength === 0) return decoded;
-    decoded = decompressSync(nameFormat(coding, decoded), decoded);
+    decoded = decompressSync(nameFormat(coding, decoded), decoded, options);
   }
   return decoded;
 }

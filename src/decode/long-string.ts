@@ -1,6 +1,6 @@
 /** The content of one long JSON string, piece by piece: its length, its hash and, where it is base64, its digest. */
 import type { RunningDigest, RunningHash, RunningSums } from "#platform";
-import type { AbridgedFacts } from "./abridged-text.ts";
+import type { AbridgedFacts } from "../abridged-text.ts";
 import { countOpenBytes, decodeUtf8, decodeUtf8Lossy } from "./utf8.ts";
 
 /** Longer than any MIME type with its parameters. */

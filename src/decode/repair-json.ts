@@ -1,6 +1,6 @@
 /** JSON that is not all there: closed where the wire ended, or joined over a gap in its middle. */
 import { GAP_MARK } from "../types.ts";
-import { dropFacts } from "./abridged-text.ts";
+import { dropFacts } from "../abridged-text.ts";
 import { parseBoundedJson } from "./bounded-json.ts";
 
 /** Facts that may stand at the root of a large body behind its content. */

@@ -3,7 +3,7 @@
  * is anchored where a token begins and its repetitions are of one character class that the match consumes.
  */
 
-import { changeAbridged } from "../decode/abridged-text.ts";
+import { changeAbridged } from "../abridged-text.ts";
 import { dropBrokenEnd } from "./text.ts";
 
 interface Pattern {

@@ -1,5 +1,5 @@
 /** What of a turn or a message counts when conversations are compared, as text that is hashed and not kept. */
-import { hashText, LEAST_ABRIDGED } from "../decode/abridged-text.ts";
+import { hashText, LEAST_ABRIDGED } from "../abridged-text.ts";
 import type { Message, Part, ToolCallPart } from "../types.ts";
 import type { Hash, ToolCallPrint } from "./fingerprint.ts";
 import { isUniqueId } from "./unique-id.ts";

@@ -2,7 +2,7 @@
  * What happens to one text on its way into a record: media → descriptor, credentials, personal data, the user's
  * `redact`, and only then the cut. One gate is made per record and remembers what it did.
  */
-import { changeAbridged, isAbridged } from "../decode/abridged-text.ts";
+import { changeAbridged, isAbridged } from "../abridged-text.ts";
 import { maskCredentials } from "./credentials.ts";
 import { maskEchoes } from "./echoes.ts";
 import { describeBase64Field, describeDataUrls } from "./media.ts";

@@ -1,6 +1,6 @@
 /** Inline media in texts and JSON values: a descriptor instead of the base64. */
 
-import { changeAbridged, readAbridged } from "../decode/abridged-text.ts";
+import { changeAbridged, readAbridged } from "../abridged-text.ts";
 
 /** What the platform makes of base64 text. */
 export type Digest = (base64: string) => { bytes: number; sha256: string };

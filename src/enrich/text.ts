@@ -1,5 +1,5 @@
 /** Cutting texts, and telling identifiers from prose. */
-import { isAbridged, readAbridged } from "../decode/abridged-text.ts";
+import { isAbridged, readAbridged } from "../abridged-text.ts";
 import { findBrokenIban } from "./redact-iban.ts";
 
 /** The first `length` UTF-16 units, one less where the cut would split a surrogate pair. */

@@ -1,5 +1,5 @@
 /** Walks a JSON value with bounded depth and size, changing its texts. What does not change is not copied. */
-import { isAbridged } from "../decode/abridged-text.ts";
+import { isAbridged } from "../abridged-text.ts";
 import { classifySecretName } from "./credentials.ts";
 import type { SecretKind } from "./credentials.ts";
 import { cutWithMarker } from "./text.ts";

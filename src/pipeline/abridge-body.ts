@@ -1,5 +1,5 @@
 /** Shortens the bodies of an exchange, slice by slice, before they are read. */
-import { ABRIDGED_PIECE, type AbridgeOptions, JsonAbridger } from "../decode/abridge-json.ts";
+import { ABRIDGED_PIECE, type AbridgedJson, type AbridgeOptions, JsonAbridger } from "../decode/abridge-json.ts";
 import { mediaTypeOf } from "../decode/media-type.ts";
 import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import { addNote } from "../interceptor/exchange.ts";
@@ -77,12 +77,7 @@ export function createBodyAbridger(options: AbridgeOptions): BodyAbridger {
       return exchange.pendingBytes > 0 && exchange.isEnded;
     },
     end(exchange) {
-      const { bytes, gapAt, notes } = abridger.end();
-      exchange.block = bytes;
-      exchange.blockUsed = exchange.pendingBytes = bytes.byteLength;
-      exchange.marks = [bytes.byteLength, exchange.lastByteTime];
-      exchange.gapAt = gapAt;
-      for (const note of notes) addNote(exchange, note);
+      putBody(exchange, abridger.end());
     },
     shrink(headBytes) {
       abridger.shrink(headBytes);
@@ -93,6 +88,27 @@ export function createBodyAbridger(options: AbridgeOptions): BodyAbridger {
       return abridger.heldBytes + blocks.reduce((size, block) => size + block.byteLength, 0) - used;
     },
   };
+}
+
+/** As if nothing else had come. */
+export function putBody(exchange: Exchange, { bytes, gapAt, notes }: AbridgedJson): void {
+  exchange.blocks = [];
+  exchange.block = bytes;
+  exchange.blockUsed = exchange.pendingBytes = bytes.byteLength;
+  exchange.marks = [bytes.byteLength, exchange.lastByteTime];
+  exchange.gapAt = gapAt;
+  for (const note of notes) addNote(exchange, note);
+}
+
+/** A piece of any size. */
+export function abridgePiece(abridger: JsonAbridger, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.byteLength; at += ABRIDGED_PIECE) abridger.push(bytes.subarray(at, at + ABRIDGED_PIECE));
+}
+
+/** An object or a list; what else comes as JSON has no long strings in it, or is none. */
+export function startsLikeJson(bytes: Uint8Array): boolean {
+  const first = bytes.find((byte) => byte > 0x20);
+  return first === 0x7b || first === 0x5b;
 }
 
 export interface RequestAbridger {

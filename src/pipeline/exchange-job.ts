@@ -1,18 +1,21 @@
 /** One exchange in the pipeline: takes what the interceptor has noted, decodes it, and feeds the assembly. */
 import { type ContentDecoder, createContentDecoder, decodeContentSync } from "../decode/content-encoding.ts";
-import { LEAST_ABRIDGED } from "../decode/abridged-text.ts";
-import type { AbridgeOptions } from "../decode/abridge-json.ts";
+import { LEAST_ABRIDGED } from "../abridged-text.ts";
+import { type AbridgeOptions, JsonAbridger } from "../decode/abridge-json.ts";
 import { decodeRequestBody, type ParsedBody } from "../decode/request-body.ts";
 import { TAIL_LENGTH } from "../decode/framing.ts";
 import { isBigBlock } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 import { type AssembledExchange, type Assembly, createAssembly } from "./assemble.ts";
 import {
+  abridgePiece,
   type BodyAbridger,
   createBodyAbridger,
   createRequestAbridger,
   isAbridgeable,
+  putBody,
   type RequestAbridger,
+  startsLikeJson,
 } from "./abridge-body.ts";
 import { concat, dropMiddle, findOnlyBlock, forgetBlocks, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
 import { createInbox, type Inbox, type Piece } from "./inbox.ts";
@@ -69,6 +72,10 @@ export interface Job {
 export const REMOTE_BYTES: number = 128 * 1024;
 /** The same for bytes that are packed. */
 const REMOTE_ENCODED_BYTES = 32 * 1024;
+/** Bytes of a packed body that is unpacked at once, which takes a third of what it takes to wait for it. */
+const SMALL_ENCODED_BYTES = 8 * 1024;
+/** What may come out of one: it is more than a record keeps, and takes no time to speak of. */
+const SMALL_OUTPUT = 128 * 1024;
 /** Encoded bytes decoded at once. */
 const DECODE_SLICE = 16 * 1024;
 /** Encoded bytes of an exchange that are kept for `workNow`; a stream that has had more ends with what was decoded. */
@@ -101,6 +108,9 @@ class ExchangeJob implements Job {
   private requestAbridger: RequestAbridger | undefined = undefined;
   private abridger: BodyAbridger | undefined = undefined;
   private isAbridged = false;
+  /** Takes what is unpacked, where that is shortened; `undefined` until its first bytes are there. */
+  private unpacked: JsonAbridger | "as it is" | undefined = undefined;
+  private decoderNotes: readonly string[] = [];
   private isRequestChecked = false;
 
   constructor(exchange: Exchange, options: JobOptions) {
@@ -169,6 +179,11 @@ class ExchangeJob implements Job {
     this.assembly ??= this.start();
     if (this.decoder === undefined) this.feed(() => false);
     else if (!this.isDecoderEnded || this.busy !== undefined) this.decodeNow();
+    // What was unpacked so far.
+    if (exchange.pendingBytes === 0) return;
+    inbox.take(exchange);
+    this.assembly ??= this.start();
+    this.feed(() => false);
   }
 
   isDrained(): boolean {
@@ -184,7 +199,12 @@ class ExchangeJob implements Job {
     const { exchange, assembly, options } = this;
     const inAssembly = assembly === undefined ? 0 : Math.min(assembly.heldLength, 2 * options.exchangeBytes);
     const inRequest = exchange.requestKept + (exchange.abridgedRequest?.byteLength ?? 0);
-    return inRequest + exchange.pendingBytes + inAssembly + (this.abridger?.heldBytes ?? 0);
+    return inRequest + exchange.pendingBytes + inAssembly + this.countAbridged();
+  }
+
+  private countAbridged(): number {
+    const { abridger, unpacked } = this;
+    return (abridger?.heldBytes ?? 0) + (typeof unpacked === "object" ? unpacked.heldBytes : 0);
   }
 
   shrink(): boolean {
@@ -192,6 +212,7 @@ class ExchangeJob implements Job {
     this.isShrunk = true;
     if (this.abridger === undefined) dropMiddle(this.exchange, SMALL_ENDS);
     else this.abridger.shrink(SMALL_ENDS.headBytes);
+    if (typeof this.unpacked === "object") this.unpacked.shrink(SMALL_ENDS.headBytes);
     return true;
   }
 
@@ -205,9 +226,8 @@ class ExchangeJob implements Job {
       delete assembled.firstTokenMs;
       if (this.knownFirstToken.ms !== undefined) assembled.firstTokenMs = this.knownFirstToken.ms;
     }
-    if (this.decoder === undefined) return assembled;
     // A broken wire breaks the content encoding too: one note says it.
-    for (const note of this.decoder.notes) {
+    for (const note of this.decoder?.notes ?? this.decoderNotes) {
       if (!(exchange.hasError && note === "truncated_content_encoding")) assembled.notes.push(note);
       if (note === "decompressed_body_too_large") assembled.responseTruncated = true;
     }
@@ -222,11 +242,10 @@ class ExchangeJob implements Job {
     return this.options.hasCallShape(this.exchange, this.readBody().value);
   }
 
-  private start(): Assembly {
+  private start(isDecoded = false): Assembly {
     const { exchange } = this;
     const { exchangeBytes } = this.options;
-    const encoding = exchange.responseHeaders["content-encoding"];
-    this.decoder = exchange.decoded || encoding === undefined ? undefined : createContentDecoder(encoding);
+    if (!isDecoded) this.decoder = this.makeDecoder();
     return createAssembly({
       route: exchange.route,
       path: exchange.path,
@@ -244,12 +263,24 @@ class ExchangeJob implements Job {
   private readWhole(): boolean {
     const { exchange } = this;
     if (!exchange.isEnded || exchange.sniffed || this.assembly !== undefined) return false;
-    const bytes = isEncoded(exchange) ? undefined : findOnlyBlock(exchange);
-    if (bytes === undefined || !this.inbox.isEmpty()) return false;
-    this.assembly = this.start();
-    if (this.decoder !== undefined || !this.assembly.takeJson(bytes)) return false;
+    const block = findOnlyBlock(exchange);
+    if (block === undefined || !this.inbox.isEmpty()) return false;
+    const bytes = isEncoded(exchange) ? decodeSmall(exchange, block) : block;
+    if (bytes === undefined) return false;
+    this.assembly = this.start(true);
+    if (!this.assembly.takeJson(bytes)) {
+      // It has to be read in the usual way.
+      this.decoder = this.makeDecoder();
+      return false;
+    }
     forgetBlocks(exchange);
     return true;
+  }
+
+  private makeDecoder(): ContentDecoder | undefined {
+    const { exchange } = this;
+    const encoding = exchange.responseHeaders["content-encoding"];
+    return exchange.decoded || encoding === undefined ? undefined : createContentDecoder(encoding);
   }
 
   private hasBlob(): boolean {
@@ -264,7 +295,8 @@ class ExchangeJob implements Job {
     const { reader } = this.options;
     if (this.isShrunk && !exchange.isEnded) return true;
     const isBig = reader !== undefined && !reader.isClosed && countRequest(exchange) >= REMOTE_BYTES;
-    return isBig || this.abridger !== undefined || (exchange.pendingBytes > 0 && looksWhole(exchange));
+    if (isBig || this.abridger !== undefined) return true;
+    return exchange.pendingBytes > 0 && looksWhole(exchange) && !this.isUnpackedHere();
   }
 
   private isForReader(): boolean {
@@ -341,7 +373,11 @@ class ExchangeJob implements Job {
     const all = isAllThere ? [...(this.encoded ?? []), ...this.takePieces()] : [];
     const bytes = concat(all.map((piece) => piece.bytes));
     const decoded = decodeContentSync(this.exchange.responseHeaders["content-encoding"], bytes);
-    if (decoded === undefined || decoded.byteLength === 0) return;
+    if (decoded === undefined || decoded.byteLength === 0) {
+      this.putUnpacked();
+      return;
+    }
+    this.unpacked = undefined;
     this.knownFirstToken = { ms: this.assembly?.firstTokenMs };
     this.assembly = this.start();
     this.decoder = undefined;
@@ -374,6 +410,38 @@ class ExchangeJob implements Job {
     return pieces;
   }
 
+  private takeDecoded(bytes: Uint8Array, atMs: number): void {
+    this.unpacked ??= this.openUnpacked(bytes);
+    if (this.unpacked === "as it is") this.assembly?.push(bytes, atMs);
+    else abridgePiece(this.unpacked, bytes);
+  }
+
+  private openUnpacked(bytes: Uint8Array): JsonAbridger | "as it is" {
+    const { exchange, options } = this;
+    const isJson = !this.isShrunk && looksWhole(exchange) && startsLikeJson(bytes);
+    const given = isJson ? options.abridge?.(exchange) : undefined;
+    return given === undefined ? "as it is" : new JsonAbridger(given);
+  }
+
+  /** What was unpacked stands where the packed body was: it is read as if it had come so. */
+  private putUnpacked(): void {
+    const { exchange, unpacked, decoder } = this;
+    if (unpacked === undefined || unpacked === "as it is") return;
+    putBody(exchange, unpacked.end());
+    exchange.decoded = true;
+    this.decoderNotes = decoder?.notes ?? [];
+    this.decoder = this.assembly = this.unpacked = undefined;
+    this.isAbridged = true;
+  }
+
+  /** Packed JSON is unpacked while it comes, by threads of zlib, and shortened here: nobody else is needed for it. */
+  private isUnpackedHere(): boolean {
+    const { exchange, options } = this;
+    return (
+      exchange.pendingBytes > SMALL_ENCODED_BYTES && isEncoded(exchange) && options.abridge?.(exchange) !== undefined
+    );
+  }
+
   private async decode(through: ContentDecoder): Promise<void> {
     const { exchange } = this;
     const taken = this.takePieces();
@@ -384,16 +452,24 @@ class ExchangeJob implements Job {
       // Little by little: what is packed may unpack to a thousand times as much.
       for (let at = 0; at < bytes.byteLength; at += DECODE_SLICE) {
         const pieces = await through.write(bytes.subarray(at, at + DECODE_SLICE));
-        for (const decoded of pieces) this.assembly?.push(decoded, atMs);
+        for (const decoded of pieces) this.takeDecoded(decoded, atMs);
       }
     }
     if (exchange.isEnded && exchange.pendingBytes === 0 && !this.isDecoderEnded) {
       this.isDecoderEnded = true;
       const atMs = exchange.endTime - exchange.startTime;
-      for (const bytes of await through.end()) this.assembly?.push(bytes, atMs);
+      for (const bytes of await through.end()) this.takeDecoded(bytes, atMs);
+      this.putUnpacked();
     }
     this.busy = undefined;
   }
+}
+
+/** `undefined`: it is not small, not whole, or no JSON. */
+function decodeSmall(exchange: Exchange, bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.byteLength > SMALL_ENCODED_BYTES || exchange.hasError || !looksWhole(exchange)) return undefined;
+  const encoding = exchange.responseHeaders["content-encoding"];
+  return decodeContentSync(encoding, bytes, { isWhole: true, maxOutput: SMALL_OUTPUT });
 }
 
 /** Bytes of a request that are to be read. */

@@ -3,7 +3,7 @@
  * and media, never leave this thread.
  */
 import { createKeyedHash, digestMedia, receiveTasks } from "#platform";
-import { setMark } from "../decode/abridged-text.ts";
+import { setMark } from "../abridged-text.ts";
 import { type ConversationPrint, type Hash, printConversation } from "../enrich/fingerprint.ts";
 import { hasCallShape } from "../providers/call-shape.ts";
 import type { Exchange } from "../types.ts";

@@ -1,8 +1,8 @@
-/** Decompression in one go, for when the process ends and nothing can be waited for. */
+/** Decompression in one go: of what is small, and when the process ends and nothing can be waited for. */
 import { builtIn } from "./built-in.ts";
-import { MAX_WRITE_OUTPUT } from "./platform.ts";
+import { type DecompressSyncOptions, MAX_WRITE_OUTPUT } from "./platform.ts";
 
-type DecompressNow = (bytes: Uint8Array, options: { finishFlush: number; maxOutputLength: number }) => Buffer;
+type DecompressNow = (bytes: Uint8Array, options: { finishFlush?: number; maxOutputLength: number }) => Buffer;
 
 type Zlib = typeof import("node:zlib") & { zstdDecompressSync?: DecompressNow };
 type Format = (zlib: Zlib) => readonly [DecompressNow | undefined, finishFlush: number];
@@ -17,11 +17,15 @@ const SYNC_FORMATS: Readonly<Record<string, Format>> = {
 };
 
 /** @returns all that comes out of `bytes`, which may end early; `undefined` where nothing sensible does */
-export function decompressSync(encoding: string, bytes: Uint8Array): Uint8Array | undefined {
+export function decompressSync(
+  encoding: string,
+  bytes: Uint8Array,
+  { isWhole = false, maxOutput = MAX_WRITE_OUTPUT }: DecompressSyncOptions = {},
+): Uint8Array | undefined {
   const format = Object.hasOwn(SYNC_FORMATS, encoding) ? SYNC_FORMATS[encoding] : undefined;
   const [decompress, finishFlush = 0] = format?.(builtIn("node:zlib")) ?? [];
   try {
-    return decompress?.(bytes, { finishFlush, maxOutputLength: MAX_WRITE_OUTPUT });
+    return decompress?.(bytes, { ...(!isWhole && { finishFlush }), maxOutputLength: maxOutput });
   } catch {
     return undefined;
   }

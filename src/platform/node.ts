@@ -10,6 +10,7 @@ export { releaseSockets } from "./background.ts";
 export { decompressSync } from "./decompress-sync.ts";
 export { watchRequests } from "./requests.ts";
 export type {
+  DecompressSyncOptions,
   Decompressor,
   ExitHooks,
   FlowStore,

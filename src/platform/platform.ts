@@ -19,6 +19,13 @@ export interface Decompressor {
   readonly overflowed: boolean;
 }
 
+export interface DecompressSyncOptions {
+  /** Nothing of a body that ends early. Default: what there is of it. */
+  isWhole?: boolean;
+  /** Bytes that may come out. Default `MAX_WRITE_OUTPUT`. */
+  maxOutput?: number;
+}
+
 /** Bytes that one write may give: twice what 16 KiB of gzip can hold. Brotli packs 300 MB into 481 bytes. */
 export const MAX_WRITE_OUTPUT: number = 32 * 1024 * 1024;
 

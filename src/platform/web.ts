@@ -13,6 +13,7 @@ import type {
 } from "./platform.ts";
 
 export type {
+  DecompressSyncOptions,
   Decompressor,
   ExitHooks,
   FlowStore,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type AbridgeOptions, ABRIDGED_PIECE, type AbridgedJson, JsonAbridger } from "../../src/decode/abridge-json.ts";
-import { hashText, readAbridged } from "../../src/decode/abridged-text.ts";
+import { hashText, readAbridged } from "../../src/abridged-text.ts";
 import { measureVectors } from "../../src/parsers/shared/vectors.ts";
 import { createKeyedHash, createRunningSums, type RunningSums } from "../../src/platform/node.ts";
 import { cutAt, cuts, growsLinearly } from "./rechunk.ts";

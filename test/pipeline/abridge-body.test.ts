@@ -1,8 +1,9 @@
 /** What is recorded of a big body does not depend on whether its long strings were shortened before it was parsed. */
 import { createHash } from "node:crypto";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { ABRIDGED_PIECE, JsonAbridger } from "../../src/decode/abridge-json.ts";
-import { getMark, LEAST_ABRIDGED } from "../../src/decode/abridged-text.ts";
+import { getMark, LEAST_ABRIDGED } from "../../src/abridged-text.ts";
 import { KeptBytes } from "../../src/decode/kept-bytes.ts";
 import { recoverLargeJson } from "../../src/decode/repair-json.ts";
 import { createLinker } from "../../src/enrich/link.ts";
@@ -19,7 +20,7 @@ const sums = createRunningSums(key) as RunningSums;
 const exchangeBytes = 8 * 1024 * 1024;
 
 interface Reader {
-  record(exchange: Exchange): LlmCall;
+  record(exchange: Exchange): Promise<LlmCall>;
   wasAbridged: boolean;
 }
 
@@ -38,7 +39,7 @@ function createReader(isAbridged: boolean, options: TapOptions = {}, makeDigits 
   });
   const reader: Reader = {
     wasAbridged: false,
-    record(exchange) {
+    async record(exchange) {
       const jobOptions: JobOptions = { exchangeBytes, hasCallShape: () => true };
       if (isAbridged) {
         jobOptions.abridge = ({ route }) => {
@@ -52,7 +53,7 @@ function createReader(isAbridged: boolean, options: TapOptions = {}, makeDigits 
         };
       }
       const job = createJob(exchange, jobOptions);
-      while (job.work(() => true) || !job.isDrained());
+      while (job.work(() => true) || !job.isDrained()) await job.busy;
       const recorded = recordCall(exchange, job.finish());
       if (recorded === undefined || recorded === "poll") throw new Error("nothing was recorded");
       return recorded.call;
@@ -208,12 +209,12 @@ const policies: Record<string, TapOptions> = {
 };
 
 describe.each(Object.entries(policies))("%s, the record is the same:", (_policy, options) => {
-  it.each(Object.entries(cases))("%s", (name, given) => {
+  it.each(Object.entries(cases))("%s", async (name, given) => {
     const plain = createReader(false, options);
     const abridging = createReader(true, options);
-    const call = abridging.record(makeExchange(given));
+    const call = await abridging.record(makeExchange(given));
     expect(abridging.wasAbridged).toBe(true);
-    expect(call).toEqual(plain.record(makeExchange(given)));
+    expect(call).toEqual(await plain.record(makeExchange(given)));
     expect(JSON.stringify(call)).not.toContain("\\u0000");
     if (name === "an image")
       expect(call.response?.choices[0]?.message.parts[0]).toMatchObject({
@@ -224,6 +225,58 @@ describe.each(Object.entries(policies))("%s, the record is the same:", (_policy,
       });
   });
 });
+
+const pack = {
+  gzip: gzipSync,
+  br: brotliCompressSync,
+  "deflate, gzip": (body: string | Uint8Array) => gzipSync(deflateSync(body)),
+};
+
+function makePacked(given: ExchangeOptions, encoding: keyof typeof pack, keptShare = 1): Exchange {
+  const packed = pack[encoding](given.body ?? makeAnswer());
+  const exchange = makeExchange({ ...given, body: packed.subarray(0, packed.byteLength * keptShare) });
+  exchange.responseHeaders["content-encoding"] = encoding;
+  return exchange;
+}
+
+describe.each(Object.keys(pack) as (keyof typeof pack)[])("packed with %s, the record is the same:", (encoding) => {
+  it.each(Object.entries(cases))("%s", async (_name, given) => {
+    const call = await createReader(true).record(makePacked(given, encoding));
+    expect(call).toEqual(await createReader(false).record(makePacked(given, encoding)));
+    const plain = await createReader(false).record(makeExchange(given));
+    expect(call).toMatchObject({
+      ...plain,
+      response: { ...plain.response, bytes: expect.any(Number), chunks: expect.any(Number) },
+    });
+    expect(JSON.stringify(call)).not.toContain("\\u0000");
+  });
+
+  it.each(Object.entries(cases))("%s, when the end is missing", async (_name, given) => {
+    const call = await createReader(true).record(makePacked(given, encoding, 0.7));
+    expect(call.capture.notes).toContain("truncated_content_encoding");
+    const { notes } = (await createReader(false).record(makePacked(given, encoding, 0.7))).capture;
+    expect(call.capture.notes.toSorted()).toEqual(notes.toSorted());
+  });
+});
+
+it.each([100, 5_000, 200_000])(
+  "of a packed body of %s characters all that has come is told when the process ends",
+  (size) => {
+    const text = Array.from({ length: size / 10 }, (_, index) => `${Math.sin(index)}`.slice(3, 13)).join("");
+    const exchange = makePacked({ body: makeAnswer(text) }, "gzip");
+    const job = createJob(exchange, {
+      exchangeBytes,
+      hasCallShape: () => true,
+      abridge: () => ({ keepLength: LEAST_ABRIDGED, maxBytes: exchangeBytes, isVectors: false, sums }),
+    });
+    job.work(() => false);
+    job.workNow();
+    const assembled = job.finish();
+    // What zlib's threads hold can't be waited for.
+    if (size < 100_000) expect(assembled?.response.usage.totalTokens).toBe(33);
+    expect(assembled?.notes).not.toContain("parser_failed");
+  },
+);
 
 describe("what goes on from a long answer", () => {
   const answer = `${words(150_000)}\n"It is so"\n${code(50_000)}`;
@@ -246,14 +299,14 @@ describe("what goes on from a long answer", () => {
     ["one value", { body }, "tell me a story"],
     ["one value, about an image", { body }, [picture]],
     ["a stream, about a long text", { body: stream, contentType: "text/event-stream" }, words(120_000)],
-  ])("is found: %s", (_name, given, asked) => {
+  ])("is found: %s", async (_name, given, asked) => {
     const reader = createReader(true, {}, randomHex);
-    const first = reader.record(makeExchange({ ...given, request: chat([user(asked)]) }));
-    const second = reader.record(
+    const first = await reader.record(makeExchange({ ...given, request: chat([user(asked)]) }));
+    const second = await reader.record(
       makeExchange({ request: chat([user(asked), { role: "assistant", content: answer }, user("go on")]) }, 10),
     );
     expect(second.trace).toMatchObject({ traceId: first.trace.traceId, turn: 2 });
-    const other = reader.record(
+    const other = await reader.record(
       makeExchange({ request: chat([user(asked), { role: "assistant", content: `${answer}!` }, user("go on")]) }, 20),
     );
     expect(other.trace.traceId).not.toBe(first.trace.traceId);
@@ -299,30 +352,30 @@ describe("nothing of what stands behind a text gets into a record", () => {
     },
     "that broke off": { body: makeAnswer(words(300_000)).slice(0, 290_000) },
   };
-  it.each(Object.entries(texts))("%s", (_name, given) => {
+  it.each(Object.entries(texts))("%s", async (_name, given) => {
     for (const options of [{}, { maxContentLength: 1_000 }]) {
-      const call = JSON.stringify(createReader(true, options).record(makeExchange(given)));
+      const call = JSON.stringify(await createReader(true, options).record(makeExchange(given)));
       expect(call).not.toContain(getMark().slice(1));
       expect(call).not.toMatch(/\\u000[01]/);
     }
   });
 
-  it("and of a credential at its end nothing is left, where others made it shorter", () => {
+  it("and of a credential at its end nothing is left, where others made it shorter", async () => {
     const secret = `-----BEGIN PRIVATE KEY-----${"k".repeat(20_000)}-----END PRIVATE KEY-----`;
     const start = `${secret} ${words(104_090 - secret.length)} https://user:`;
     const given = chat([user([imageUrl(`${start}hunter2hunter2@host/ ${words(50_000)}`)])]);
-    const call = createReader(true).record(makeExchange({ request: given }));
+    const call = await createReader(true).record(makeExchange({ request: given }));
     expect(JSON.stringify(call)).toContain("[private_key]");
     expect(JSON.stringify(call)).not.toContain("hunter");
   });
 
-  it("and media that are joined with a text are described each", () => {
+  it("and media that are joined with a text are described each", async () => {
     const given = answerIn([
       { type: "text", text: url },
       { type: "text", text: " is it" },
     ]);
-    const call = createReader(true).record(makeExchange(given));
-    expect(call).toEqual(createReader(false).record(makeExchange(given)));
+    const call = await createReader(true).record(makeExchange(given));
+    expect(call).toEqual(await createReader(false).record(makeExchange(given)));
   });
 });
 

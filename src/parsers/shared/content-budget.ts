@@ -1,5 +1,5 @@
 /** What one answer may keep of content: beyond the limit texts are cut and values dropped, so that memory is bounded. */
-import { readAbridged } from "../../decode/abridged-text.ts";
+import { readAbridged } from "../../abridged-text.ts";
 
 /** Nesting beyond this is dropped: later stages walk values recursively. */
 const MAX_DEPTH = 200;

@@ -2,7 +2,7 @@
  * Media in messages: inline base64 becomes a blob part whose `content` is the base64 text (a later stage makes a
  * descriptor of it), a plain URL a uri part.
  */
-import { readAbridged } from "../../decode/abridged-text.ts";
+import { readAbridged } from "../../abridged-text.ts";
 import type { BlobPart, Modality, UriPart } from "../../types.ts";
 
 /** A MIME type and its parameters are short; the search for the comma of a data URL must not scan a megabyte. */
