@@ -26,7 +26,7 @@ const LINE_FEED = 0x0a;
 const CLOSING_BRACE = 0x7d;
 
 /** An object on the first line and more behind it: a stream that says it is JSON, of which each piece has its time. */
-function hasLines(blocks: readonly Uint8Array[]): boolean {
+export function hasLines(blocks: readonly Uint8Array[]): boolean {
   let last = 0;
   let isBehind = false;
   for (const block of blocks) {

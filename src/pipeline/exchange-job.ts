@@ -12,6 +12,7 @@ import {
   type BodyAbridger,
   createBodyAbridger,
   createRequestAbridger,
+  hasLines,
   isAbridgeable,
   putBody,
   type RequestAbridger,
@@ -418,7 +419,7 @@ class ExchangeJob implements Job {
 
   private openUnpacked(bytes: Uint8Array): JsonAbridger | "as it is" {
     const { exchange, options } = this;
-    const isJson = !this.isShrunk && looksWhole(exchange) && startsLikeJson(bytes);
+    const isJson = !this.isShrunk && looksWhole(exchange) && startsLikeJson(bytes) && !hasLines([bytes]);
     const given = isJson ? options.abridge?.(exchange) : undefined;
     return given === undefined ? "as it is" : new JsonAbridger(given);
   }

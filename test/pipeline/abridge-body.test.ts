@@ -419,6 +419,25 @@ describe("a body that is being shortened", () => {
     },
   );
 
+  it("is left alone packed, too, where it is a stream that says it is JSON", async () => {
+    const line = (content: string) =>
+      JSON.stringify({ id: "c-1", model: "m-1", choices: [{ index: 0, delta: { content } }] });
+    const body = Array.from({ length: 4_000 }, () => line(randomHex(32))).join("\n");
+    const exchange = makePacked({ body }, "gzip");
+    const end = exchange.lastByteTime;
+    exchange.marks = exchange.marks.map((mark, at) => (at % 2 === 0 ? mark : exchange.startTime + 10 + at));
+    const job = createJob(exchange, {
+      exchangeBytes,
+      hasCallShape: () => true,
+      abridge: () => ({ keepLength: LEAST_ABRIDGED, maxBytes: exchangeBytes, isVectors: false, sums }),
+    });
+    while (job.work(() => true) || !job.isDrained()) await job.busy;
+    const assembled = job.finish();
+    expect(assembled?.streaming).toBe(true);
+    expect(assembled?.firstTokenMs).toBeGreaterThan(10);
+    expect(assembled?.firstTokenMs).not.toBe(end);
+  });
+
   it.each([0, 1, 5, 30, 60, 90])("keeps only its ends when room is scarce: nothing of facts that are cut, %i", (at) => {
     const marked = abridgeJson(body);
     const end = marked.indexOf(getMark().slice(1));
