@@ -56,6 +56,9 @@ interface CallState {
   signal: AbortSignal | null | undefined;
   /** What the app gave. The headers that leave are read at the dispatcher; these are for a fetch that has none. */
   headers: unknown;
+  /** With query. */
+  path: string;
+  method: string;
   /** The dispatcher was reached: the Response is undici's own and stays untouched. */
   isAttached: boolean;
   /** Hooks further down know this call by the flow alone. Where they know it by its dispatcher, the flow is not followed. */
@@ -235,6 +238,8 @@ function joinCall(options: FetchTapOptions, plan: PlannedCall, { line, exchange,
     marker,
     signal: line.signal,
     headers: line.headers,
+    path: line.path,
+    method: line.method,
     isAttached: false,
     needsFlow: true,
     followsRedirects: (init?.redirect ?? line.request?.redirect ?? "follow") === "follow",
@@ -307,11 +312,19 @@ function createPendingCall(state: CallState, outer: PendingCall | undefined): Pe
   return {
     observer: state.observer,
     outer,
-    isFor: (options) =>
-      state.expectsHop || (!state.isAttached && urlOf(options as DispatchOptions) === state.marker.url),
+    isFor: (options) => state.expectsHop || (!state.isAttached && isSameCall(state, options as DispatchOptions)),
     dispatchThrough: (dispatch, options, handler) =>
       dispatchAttached(state, dispatch as Dispatch, options as DispatchOptions, handler as Handler),
   };
+}
+
+/**
+ * A fetch below this one may have sent it elsewhere: to a gateway, to a server of a test. What is left of the address then
+ * is how its path ends.
+ */
+function isSameCall({ marker, path, method }: CallState, options: DispatchOptions): boolean {
+  if (urlOf(options) === marker.url) return true;
+  return path.length > 1 && options.path?.endsWith(path) === true && (options.method ?? "GET") === method;
 }
 
 /** A Proxy, because fetch reads more of a dispatcher than `dispatch`; methods keep their `this`. */

@@ -275,6 +275,30 @@ describe("others beside the tap", () => {
     expect(await flush(made)).toMatchObject([{ outcome: "success", usage: { inputTokens: 12 } }]);
   });
 
+  it.each(["tap.fetch", "install()"])("a fetch below %s that sends Requests to a gateway", async (way) => {
+    const made = makeTap({ hosts: {} });
+    // It asks for a key first, as gateways want it.
+    globalThis.fetch = async (input, init) => {
+      await (await originalFetch(`${origin}/token`, { method: "POST", body: '{"model":"not-this"}' })).text();
+      const { pathname } = new URL((input as Request).url);
+      return originalFetch(new Request(`${origin}/gateway${pathname}`, input as Request), init);
+    };
+    const uninstall = way === "tap.fetch" ? () => undefined : made.tap.install();
+    try {
+      const call = way === "tap.fetch" ? made.tap.fetch : globalThis.fetch;
+      const response = await call(new Request(`https://api.openai.com${path}`, post));
+      expect(await response.json()).toEqual(CHAT_ANSWER);
+    } finally {
+      uninstall();
+      globalThis.fetch = originalFetch;
+    }
+    const calls = await flush(made);
+    expect(calls).toHaveLength(1);
+    const { model } = JSON.parse(post.body as string) as { model: string };
+    expect(calls[0]?.request).toMatchObject({ model, host: "api.openai.com" });
+    expect(received.at(-1)?.body).toBe(post.body);
+  });
+
   it("a framework's fetch, patched over the tap's and under it", async () => {
     const made = makeTap();
     const restore = made.tap.install();
