@@ -18,6 +18,11 @@ export interface AbridgedText extends AbridgedFacts {
   head: string;
 }
 
+/** What stands behind a text that was cut. @param length - UTF-16 units of the whole */
+export function cutMark(length: number): string {
+  return `… [cut, ${length} characters]`;
+}
+
 /** Strings with fewer characters are whole. */
 export const LEAST_ABRIDGED: number = 64 * 1024;
 /** Characters that a mark and its facts take, at most. */
@@ -105,6 +110,14 @@ export function dropFacts(json: string): string {
     return json.slice(/^\\?[\w ]{0,255}\\u0000(?=")/.exec(json.slice(0, 2 * LONGEST_MARK))?.[0].length ?? 0);
   const factsEnd = json.indexOf(end, at);
   return json.slice(0, Math.max(0, at - end.length)) + (factsEnd === -1 ? "" : json.slice(factsEnd + end.length));
+}
+
+/** The size of what base64 text decodes to, abridged or not; by arithmetic where nothing more is known. */
+export function countBase64Bytes(text: string): number {
+  const abridged = readAbridged(text);
+  if (abridged !== undefined) return abridged.media?.bytes ?? Math.floor((abridged.length * 3) / 4);
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  return Math.max(0, Math.floor((text.length * 3) / 4) - padding);
 }
 
 /** Of a text, abridged or not. */

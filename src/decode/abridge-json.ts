@@ -5,7 +5,7 @@
  * tenths of a millisecond.
  */
 import type { RunningSums } from "#platform";
-import { writeFacts } from "../abridged-text.ts";
+import { cutMark, writeFacts } from "../abridged-text.ts";
 import { KeptBytes } from "./kept-bytes.ts";
 import { LongString } from "./long-string.ts";
 
@@ -237,7 +237,7 @@ export class JsonAbridger {
     this.#closed = undefined;
     const facts = string.end();
     // Names pass as they are: a mark would get into a record.
-    const behind = isKey === true ? `… [cut, ${facts.length} characters]` : writeFacts(facts, string.keptLength);
+    const behind = isKey === true ? cutMark(facts.length) : writeFacts(facts, string.keptLength);
     this.#kept.add(encoder.encode(isKey === undefined ? behind : `${behind}"`));
     if (string.hasInvalidUtf8 && this.#notes.length === 0) this.#notes.push("invalid_utf8");
   }

@@ -4,6 +4,7 @@
  * decide.
  */
 import { createAwsEventStreamSplitter } from "./aws-event-stream.ts";
+import { concat } from "./bytes.ts";
 import { createJsonArraySplitter } from "./json-array.ts";
 import { mediaTypeOf } from "./media-type.ts";
 import { createNdjsonSplitter } from "./ndjson.ts";
@@ -77,7 +78,7 @@ class BodyFraming implements Framing {
       this.take(bytes);
       return;
     }
-    this.head = this.head === undefined ? bytes : concat(this.head, bytes);
+    this.head = this.head === undefined ? bytes : concat([this.head, bytes]);
     this.sniff(false);
   }
 
@@ -249,13 +250,6 @@ function skipWhiteSpace(bytes: Uint8Array): number {
 
 function looksBinary(bytes: Uint8Array): boolean {
   return bytes.subarray(0, 64).some((byte) => byte < 0x09 || (byte > 0x0d && byte < 0x20));
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(a.byteLength + b.byteLength);
-  joined.set(a);
-  joined.set(b, a.byteLength);
-  return joined;
 }
 
 function isJson(text: string): boolean {

@@ -1,4 +1,5 @@
 /** Bytes that are kept: the beginning up to a bound, and of what is beyond it the end. */
+import { concat } from "./bytes.ts";
 import { TAIL_LENGTH } from "./framing.ts";
 import { endOfCharacter, startOfCharacter } from "./utf8.ts";
 
@@ -67,10 +68,7 @@ export class KeptBytes {
     // Each is decoded for itself: neither ends or begins in the middle of a character.
     const head = this.#head.subarray(0, endOfCharacter(this.#head, this.#used));
     const tail = this.#tail.subarray(startOfCharacter(this.#tail, from), this.#tailUsed);
-    const bytes = new Uint8Array(head.byteLength + tail.byteLength);
-    bytes.set(head);
-    bytes.set(tail, head.byteLength);
-    return { bytes, gapAt: head.byteLength };
+    return { bytes: concat([head, tail]), gapAt: head.byteLength };
   }
 
   #fill(bytes: Uint8Array): void {

@@ -1,6 +1,7 @@
 /** The content of one long JSON string, piece by piece: its length, its hash and, where it is base64, its digest. */
 import type { RunningDigest, RunningHash, RunningSums } from "#platform";
 import type { AbridgedFacts } from "../abridged-text.ts";
+import { concat } from "./bytes.ts";
 import { countOpenBytes, decodeUtf8, decodeUtf8Lossy } from "./utf8.ts";
 
 /** Longer than any MIME type with its parameters. */
@@ -66,10 +67,7 @@ export class LongString {
     const open = this.#open;
     if (open === undefined) return bytes;
     this.#open = undefined;
-    const joined = new Uint8Array(open.byteLength + bytes.byteLength);
-    joined.set(open);
-    joined.set(bytes, open.byteLength);
-    return joined;
+    return concat([open, bytes]);
   }
 
   #read(bytes: Uint8Array, mayBeEscaped: boolean): void {

@@ -1,5 +1,7 @@
 /** Bytes to text, push by push, with a note when they were no UTF-8. */
 
+import { concat } from "./bytes.ts";
+
 export interface Utf8Decoder {
   push(bytes: Uint8Array): string;
   /** What was held back of a character that never became whole. */
@@ -41,9 +43,7 @@ class Decoder implements Utf8Decoder {
   push(bytes: Uint8Array): string {
     let input = bytes;
     if (this.held !== undefined) {
-      input = new Uint8Array(this.held.byteLength + bytes.byteLength);
-      input.set(this.held);
-      input.set(bytes, this.held.byteLength);
+      input = concat([this.held, bytes]);
       this.held = undefined;
     }
     const end = input.byteLength - countOpenBytes(input);

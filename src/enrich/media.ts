@@ -1,6 +1,6 @@
 /** Inline media in texts and JSON values: a descriptor instead of the base64. */
 
-import { changeAbridged, readAbridged } from "../abridged-text.ts";
+import { changeAbridged, countBase64Bytes, readAbridged } from "../abridged-text.ts";
 
 /** What the platform makes of base64 text. */
 export type Digest = (base64: string) => { bytes: number; sha256: string };
@@ -11,22 +11,14 @@ export interface MediaFacts {
   sha256?: string;
 }
 
-/** Size by arithmetic: for descriptors without a digest. */
-export function sizeOfBase64(base64: string): number {
-  const abridged = readAbridged(base64);
-  if (abridged !== undefined) return abridged.media?.bytes ?? Math.floor((abridged.length * 3) / 4);
-  const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
-  return Math.max(0, Math.floor((base64.length * 3) / 4) - padding);
-}
-
 export function digestMedia(base64: string, digest: Digest): MediaFacts {
   const abridged = readAbridged(base64);
-  if (abridged !== undefined) return abridged.media ?? { bytes: sizeOfBase64(base64) };
+  if (abridged !== undefined) return abridged.media ?? { bytes: countBase64Bytes(base64) };
   try {
     const { bytes, sha256 } = digest(base64);
     return { bytes, sha256 };
   } catch {
-    return { bytes: sizeOfBase64(base64) };
+    return { bytes: countBase64Bytes(base64) };
   }
 }
 

@@ -2,7 +2,8 @@
 import type { BlobPart, Choice, Message, OtherPart, Part, ToolDefinition } from "../types.ts";
 import { maskCredentials } from "./credentials.ts";
 import type { Gate, Place } from "./gate.ts";
-import { digestMedia, sizeOfBase64 } from "./media.ts";
+import { countBase64Bytes } from "../abridged-text.ts";
+import { digestMedia } from "./media.ts";
 import { isModelRole } from "./roles.ts";
 import {
   applyRules,
@@ -117,7 +118,7 @@ function withoutQuotes(part: Exclude<Part, BlobPart>, gate: Gate): Part {
 /** Size and digest from the base64, while it is still there. */
 function describeBlob(part: BlobPart, gate: Gate, place: Place): BlobPart {
   if (part.content === undefined) return part;
-  if (!gate.allows(place.side)) return { ...part, bytes: part.bytes ?? sizeOfBase64(part.content) };
+  if (!gate.allows(place.side)) return { ...part, bytes: part.bytes ?? countBase64Bytes(part.content) };
   return { ...part, ...digestMedia(part.content, gate.policy.digest) };
 }
 

@@ -1,5 +1,5 @@
 /** Cutting texts, and telling identifiers from prose. */
-import { isAbridged, readAbridged } from "../abridged-text.ts";
+import { cutMark, isAbridged, readAbridged } from "../abridged-text.ts";
 import { findBrokenIban } from "./redact-iban.ts";
 
 /** The first `length` UTF-16 units, one less where the cut would split a surrogate pair. */
@@ -14,7 +14,7 @@ export function cutText(text: string, length: number): string {
 export function cutWithMarker(text: string, length: number): string {
   if (text.length <= length && !isAbridged(text)) return text;
   const { head, length: whole } = readAbridged(text) ?? { head: text, length: text.length };
-  return `${cutText(head, length)}… [cut, ${whole} characters]`;
+  return cutText(head, length) + cutMark(whole);
 }
 
 /** Characters that a number, a key or an address may take. */

@@ -13,7 +13,7 @@ import { FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { readEmbeddingInput } from "./shared/embedding-input.ts";
 import { asArray, asObject, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
-import { countBase64Bytes } from "./shared/media.ts";
+import { countBase64Bytes } from "../abridged-text.ts";
 import { openRequest } from "./shared/open-request.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
 import { buildResponse, createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";

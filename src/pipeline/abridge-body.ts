@@ -1,7 +1,7 @@
 /** Shortens the bodies of an exchange, slice by slice, before they are read. */
 import { ABRIDGED_PIECE, type AbridgedJson, type AbridgeOptions, JsonAbridger } from "../decode/abridge-json.ts";
 import { mediaTypeOf } from "../decode/media-type.ts";
-import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
+import { returnBigBlocks } from "../interceptor/big-blocks.ts";
 import { addNote } from "../interceptor/exchange.ts";
 import type { Exchange } from "../types.ts";
 import { forgetBlocks, isEncoded, listBlocks } from "./held-body.ts";
@@ -60,7 +60,7 @@ export function createBodyAbridger(options: AbridgeOptions): BodyAbridger {
       if (used >= block.byteLength) {
         blocks.shift();
         used = 0;
-        if (isBigBlock(block)) returnBigBlocks([block]);
+        returnBigBlocks([block]);
       }
       if (blocks.length > 0 && isTimeUp()) return true;
     }
@@ -73,8 +73,7 @@ export function createBodyAbridger(options: AbridgeOptions): BodyAbridger {
         blocks = listBlocks(exchange);
         forgetBlocks(exchange);
       }
-      if (takeBlocks(isTimeUp)) return true;
-      return exchange.pendingBytes > 0 && exchange.isEnded;
+      return takeBlocks(isTimeUp) || exchange.pendingBytes > 0;
     },
     end(exchange) {
       putBody(exchange, abridger.end());
@@ -102,12 +101,12 @@ export function putBody(exchange: Exchange, { bytes, gapAt, notes }: AbridgedJso
 
 /** A piece of any size. */
 export function abridgePiece(abridger: JsonAbridger, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.byteLength; at += ABRIDGED_PIECE) abridger.push(bytes.subarray(at, at + ABRIDGED_PIECE));
+  for (const piece of listPieces(bytes)) abridger.push(piece);
 }
 
 /** An object or a list; what else comes as JSON has no long strings in it, or is none. */
 export function startsLikeJson(bytes: Uint8Array): boolean {
-  const first = bytes.find((byte) => byte > 0x20);
+  const first = findVisible(bytes, false);
   return first === 0x7b || first === 0x5b;
 }
 

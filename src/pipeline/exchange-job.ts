@@ -1,8 +1,9 @@
 /** One exchange in the pipeline: takes what the interceptor has noted, decodes it, and feeds the assembly. */
 import { type ContentDecoder, createContentDecoder, decodeContentSync } from "../decode/content-encoding.ts";
+import { concat } from "../decode/bytes.ts";
 import { LEAST_ABRIDGED } from "../abridged-text.ts";
 import { type AbridgeOptions, JsonAbridger } from "../decode/abridge-json.ts";
-import { decodeRequestBody, type ParsedBody } from "../decode/request-body.ts";
+import type { ParsedBody } from "../decode/request-body.ts";
 import { TAIL_LENGTH } from "../decode/framing.ts";
 import { isBigBlock } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
@@ -18,8 +19,9 @@ import {
   type RequestAbridger,
   startsLikeJson,
 } from "./abridge-body.ts";
-import { concat, dropMiddle, findOnlyBlock, forgetBlocks, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
+import { dropMiddle, findOnlyBlock, forgetBlocks, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
 import { createInbox, type Inbox, type Piece } from "./inbox.ts";
+import { readBlob, readRequestBody } from "./read-request.ts";
 
 export interface JobOptions {
   /** Characters of content that an answer may keep, and bytes of a body that is one JSON value. */
@@ -106,13 +108,13 @@ class ExchangeJob implements Job {
   private answer: RemoteAnswer | undefined = undefined;
   /** Only the ends of what comes are kept. */
   private isShrunk = false;
-  private requestAbridger: RequestAbridger | undefined = undefined;
+  /** `undefined`: nobody has looked at the request yet. */
+  private requestAbridger: RequestAbridger | "done" | undefined = undefined;
   private abridger: BodyAbridger | undefined = undefined;
   private isAbridged = false;
   /** Takes what is unpacked, where that is shortened; `undefined` until its first bytes are there. */
   private unpacked: JsonAbridger | "as it is" | undefined = undefined;
   private decoderNotes: readonly string[] = [];
-  private isRequestChecked = false;
 
   constructor(exchange: Exchange, options: JobOptions) {
     this.exchange = exchange;
@@ -130,7 +132,7 @@ class ExchangeJob implements Job {
       });
       return false;
     }
-    if ((!this.isRequestChecked || this.requestAbridger !== undefined) && this.abridgeRequest(isTimeUp)) return true;
+    if (this.requestAbridger !== "done" && this.abridgeRequest(isTimeUp)) return true;
     if (this.isHeld()) {
       if (this.abridgeResponse(isTimeUp)) return true;
       this.keepEnds();
@@ -171,20 +173,20 @@ class ExchangeJob implements Job {
     }
     if (this.isAway) this.options.reader?.giveBack(exchange);
     if (this.answer !== undefined && this.answer.type !== "failed") return;
-    this.requestAbridger = undefined;
+    this.requestAbridger = "done";
     // What it was interrupted with, and then what has come since.
     while (this.abridger !== undefined && this.abridgeResponse(() => false));
     inbox.take(exchange);
     if (exchange.sniffed && this.assembly === undefined) this.isNoCall ||= !this.looksLikeCall();
     if (this.isNoCall) return;
     this.assembly ??= this.start();
+    if (this.decoder !== undefined && (!this.isDecoderEnded || this.busy !== undefined)) this.decodeNow();
+    if (exchange.pendingBytes > 0) {
+      // What was unpacked so far.
+      inbox.take(exchange);
+      this.assembly ??= this.start();
+    }
     if (this.decoder === undefined) this.feed(() => false);
-    else if (!this.isDecoderEnded || this.busy !== undefined) this.decodeNow();
-    // What was unpacked so far.
-    if (exchange.pendingBytes === 0) return;
-    inbox.take(exchange);
-    this.assembly ??= this.start();
-    this.feed(() => false);
   }
 
   isDrained(): boolean {
@@ -325,13 +327,13 @@ class ExchangeJob implements Job {
   /** Before anything is read: a request that is small then needs nobody else. @returns whether there is more to do now */
   private abridgeRequest(isTimeUp: () => boolean): boolean {
     const { exchange } = this;
-    if (!this.isRequestChecked) {
-      this.isRequestChecked = true;
+    if (this.requestAbridger === undefined) {
       const options = this.toAbridge(exchange.requestKept);
-      this.requestAbridger = options && createRequestAbridger(exchange, options);
+      this.requestAbridger = (options && createRequestAbridger(exchange, options)) ?? "done";
     }
-    if (this.requestAbridger?.work(isTimeUp) === true) return true;
-    this.requestAbridger = undefined;
+    if (this.requestAbridger === "done") return false;
+    if (this.requestAbridger.work(isTimeUp)) return true;
+    this.requestAbridger = "done";
     return false;
   }
 
@@ -362,7 +364,6 @@ class ExchangeJob implements Job {
   private keepEnds(): void {
     const { exchange, isShrunk } = this;
     const { exchangeBytes } = this.options;
-    if (this.abridger !== undefined) return;
     // A little over the bound, so that a body that goes on and on is not looked through for each of its chunks.
     if (!isShrunk && exchange.pendingBytes <= 1.25 * exchangeBytes) return;
     dropMiddle(exchange, isShrunk ? SMALL_ENDS : { headBytes: exchangeBytes, tailBytes: TAIL_LENGTH });
@@ -476,41 +477,4 @@ function decodeSmall(exchange: Exchange, bytes: Uint8Array): Uint8Array | undefi
 /** Bytes of a request that are to be read. */
 function countRequest({ abridgedRequest, requestKept }: Exchange): number {
   return abridgedRequest?.byteLength ?? requestKept;
-}
-
-function readRequestBody(exchange: Exchange): ParsedBody {
-  const contentType = exchange.requestHeaders["content-type"];
-  if (exchange.abridgedRequest !== undefined) return decodeRequestBody(exchange.abridgedRequest, contentType);
-  const { requestSource, requestChunks } = exchange;
-  if (Array.isArray(requestSource)) return { value: readForm(requestSource), notes: [] };
-  const body = exchange.requestBody ?? (requestChunks === undefined ? undefined : joinRequest(requestChunks));
-  const { requestTruncated: truncated, requestTail: tail } = exchange;
-  return decodeRequestBody(body, contentType, tail === undefined ? { truncated } : { truncated, tail });
-}
-
-function joinRequest(chunks: readonly Uint8Array[]): Uint8Array {
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concat(chunks);
-}
-
-/** The text fields, and of files what describes them. */
-function readForm(entries: readonly (readonly [string, string | Blob])[]): Record<string, unknown> {
-  const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const [name, value] of entries) {
-    fields[name] =
-      typeof value === "string"
-        ? value
-        : { filename: (value as File).name, mimeType: value.type === "" ? undefined : value.type, bytes: value.size };
-  }
-  return { ...fields };
-}
-
-async function readBlob(exchange: Exchange, limit: number): Promise<void> {
-  const blob = exchange.requestSource as Blob;
-  exchange.requestSource = undefined;
-  try {
-    exchange.requestBody = new Uint8Array(await blob.slice(0, limit).arrayBuffer());
-    exchange.requestTruncated = blob.size > limit;
-  } catch {
-    exchange.notes.push("request_body_not_captured");
-  }
 }

@@ -2,6 +2,7 @@
  * A response body that is one value is not read while it comes: nothing of it can be told before its end. It waits as
  * the blocks of its exchange, and beyond a bound its middle is dropped: facts stand at the beginning and at the end.
  */
+import { concat } from "../decode/bytes.ts";
 import { endOfCharacter, startOfCharacter } from "../decode/utf8.ts";
 import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
@@ -104,17 +105,6 @@ export function forgetBlocks(exchange: Exchange): void {
 
 function sizeOf(blocks: readonly Uint8Array[]): number {
   return blocks.reduce((size, block) => size + block.byteLength, 0);
-}
-
-/** One block of its own. */
-export function concat(blocks: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(sizeOf(blocks));
-  let at = 0;
-  for (const block of blocks) {
-    joined.set(block, at);
-    at += block.byteLength;
-  }
-  return joined;
 }
 
 function takeHead(blocks: readonly Uint8Array[], bytes: number): Uint8Array[] {

@@ -9,20 +9,9 @@ import type { Decompressor, FlowStore, MediaDigest, Timer } from "./platform.ts"
 export { releaseSockets } from "./background.ts";
 export { decompressSync } from "./decompress-sync.ts";
 export { watchRequests } from "./requests.ts";
-export type {
-  DecompressSyncOptions,
-  Decompressor,
-  ExitHooks,
-  FlowStore,
-  MediaDigest,
-  RunningDigest,
-  RunningHash,
-  RunningSums,
-  Timer,
-  WorkerLink,
-  WorkerListener,
-} from "./platform.ts";
-export { createHashKey, createKeyedHash, createRunningSums } from "./keyed-hash.ts";
+export type * from "./platform.ts";
+export { createHashKey, createKeyedHash } from "./keyed-hash.ts";
+export { createRunningSums } from "./running-sums.ts";
 export { onProcessEnd } from "./process-end.ts";
 export { armSignals, onSignal, settleSignals } from "./signals.ts";
 export { receiveTasks, startWorker } from "./worker.ts";

@@ -12,19 +12,7 @@ import type {
   WorkerListener,
 } from "./platform.ts";
 
-export type {
-  DecompressSyncOptions,
-  Decompressor,
-  ExitHooks,
-  FlowStore,
-  MediaDigest,
-  RunningDigest,
-  RunningHash,
-  RunningSums,
-  Timer,
-  WorkerLink,
-  WorkerListener,
-} from "./platform.ts";
+export type * from "./platform.ts";
 
 interface AsyncLocalStorageLike<Value> {
   run<Result>(value: Value, run: () => Result): Result;

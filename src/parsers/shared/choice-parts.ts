@@ -1,7 +1,7 @@
 /** The parts of a choice while they grow, and what becomes of them. */
 import type { BlobPart, Part, TextPart, ToolCallPart } from "../../types.ts";
 import { readArguments } from "./json.ts";
-import { countBase64Bytes } from "./media.ts";
+import { countBase64Bytes } from "../../abridged-text.ts";
 
 export interface ToolCallState {
   part: "tool_call";

@@ -2,7 +2,6 @@
  * Media in messages: inline base64 becomes a blob part whose `content` is the base64 text (a later stage makes a
  * descriptor of it), a plain URL a uri part.
  */
-import { readAbridged } from "../../abridged-text.ts";
 import type { BlobPart, Modality, UriPart } from "../../types.ts";
 
 /** A MIME type and its parameters are short; the search for the comma of a data URL must not scan a megabyte. */
@@ -41,14 +40,6 @@ export function readBase64Media(data: string, modality: Modality | undefined, mi
   const part: BlobPart = { type: "blob", modality: modality ?? modalityOf(mimeType), content: data };
   if (mimeType !== undefined) part.mimeType = mimeType;
   return part;
-}
-
-/** The size of what base64 text decodes to. */
-export function countBase64Bytes(text: string): number {
-  const bytes = readAbridged(text)?.media?.bytes;
-  if (bytes !== undefined) return bytes;
-  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-  return Math.max(0, Math.floor((text.length * 3) / 4) - padding);
 }
 
 function isDataUrl(url: string): boolean {

@@ -1,6 +1,6 @@
 /** Sizes of embedding vectors; the vectors themselves are never kept. */
 import { isObject } from "./json.ts";
-import { countBase64Bytes } from "./media.ts";
+import { countBase64Bytes } from "../../abridged-text.ts";
 
 /** What `ParsedResponse.embeddings` says. */
 export interface VectorShape {

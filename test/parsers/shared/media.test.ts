@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { countBase64Bytes, modalityOf, readBase64Media, readMediaUrl } from "../../../src/parsers/shared/media.ts";
+import { countBase64Bytes } from "../../../src/abridged-text.ts";
+import { modalityOf, readBase64Media, readMediaUrl } from "../../../src/parsers/shared/media.ts";
 
 describe("readMediaUrl", () => {
   it.each([
