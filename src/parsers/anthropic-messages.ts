@@ -18,6 +18,7 @@ import type { JsonObject } from "./shared/json.ts";
 import { readReportedCost } from "./shared/openai-usage.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
 import { citationPart } from "./shared/message-parts.ts";
+import { listIgnored, listNested, listSaying } from "./shared/text-event.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["model", "system", "messages", "tools", "mcp_servers", "stream"]);
 
@@ -25,6 +26,13 @@ const toolTypes: ReadonlyMap<unknown, "tool_call" | "server_tool_call"> = new Ma
   ["tool_use", "tool_call"],
   ["server_tool_use", "server_tool_call"],
   ["mcp_tool_use", "server_tool_call"],
+]);
+
+/** Where deltas that are text and nothing else have it. */
+const textKeys: ReadonlyMap<unknown, string> = new Map([
+  ["text_delta", "text"],
+  ["thinking_delta", "thinking"],
+  ["input_json_delta", "partial_json"],
 ]);
 
 /** Where zeros are zeros; elsewhere zeros next to an answer are a server that does not count. */
@@ -169,6 +177,20 @@ function createMessageFold(input: ResponseInput): AnswerFold {
         default:
           return FRAME_NOTHING;
       }
+    },
+
+    findText(value) {
+      const { delta, type, index } = value;
+      if (type !== "content_block_delta" || !isObject(delta) || listNested(value).length > 1) return undefined;
+      const key = textKeys.get(delta["type"]);
+      const text = key === undefined ? undefined : delta[key];
+      if (key === undefined || typeof text !== "string" || listSaying(delta).length > 2) return undefined;
+      return {
+        key,
+        text,
+        ignored: listIgnored(value),
+        add: (added) => void readDelta({ ...delta, [key]: added }, index),
+      };
     },
 
     isFinished: () => stopped || choices.isFinished(),

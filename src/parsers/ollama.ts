@@ -6,18 +6,25 @@
  */
 import type { Part, Usage } from "../types.ts";
 import { readOllamaRequest } from "./ollama-request.ts";
-import type { Parser, ResponseInput } from "./parser.ts";
+import type { Parser, ResponseInput, TextEvent } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { addKnown, asArray, asCount, asLabel, asObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
+import { listIgnored, listNested, listSaying } from "./shared/text-event.ts";
 import { createUsage } from "./shared/usage.ts";
 import { measureVectors } from "./shared/vectors.ts";
 import type { VectorShape } from "./shared/vectors.ts";
 
 const NANOSECONDS_PER_MILLISECOND = 1e6;
+
+const textTypes: ReadonlyMap<string, "text" | "reasoning"> = new Map([
+  ["content", "text"],
+  ["response", "text"],
+  ["thinking", "reasoning"],
+]);
 
 /** The parser of `ollama`. */
 export const ollamaParser: Parser<FoldState> = createFoldParser({
@@ -82,9 +89,22 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
     return output | FRAME_TERMINAL;
   }
 
+  function findText(line: JsonObject): TextEvent | undefined {
+    const message = asObject(line["message"]) ?? line;
+    const nested = [...listNested(line), ...listNested(message)];
+    if (line["done"] !== false || nested.some((name) => name !== "message")) return undefined;
+    const [key = "", ...others] = listSaying(message).filter((name) => textTypes.has(name));
+    const type = textTypes.get(key);
+    const text = message[key];
+    const isOnly = others.length === 0 && (key !== "response" || message["content"] === undefined);
+    if (type === undefined || typeof text !== "string" || !isOnly) return undefined;
+    return { key, text, ignored: listIgnored(line), add: (added) => void choices.addText(0, type, added) };
+  }
+
   return {
     readBody: read,
     readEvent: read,
+    findText,
     isFinished: () => done,
     hasOutput: () => choices.hasOutput(),
     build: (situation) => addKnown(buildAnswer(choices, situation, usage), { model, embeddings, processingMs }),

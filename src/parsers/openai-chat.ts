@@ -11,10 +11,12 @@ import type {
   RequestInput,
   ResponseEnd,
   ResponseInput,
+  TextEvent,
 } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
-import { foldChatChoice } from "./openai-chat-choice.ts";
+import { foldChatChoice, foldChatMessage } from "./openai-chat-choice.ts";
 import { createServerToolLog } from "./openai-chat-server-tools.ts";
+import { findDeltaText } from "./openai-chat-text.ts";
 import type { ServerToolLog } from "./openai-chat-server-tools.ts";
 import { unwrapAnswer, unwrapRequest } from "./openai-chat-wrappers.ts";
 import { createChoiceFold } from "./shared/choices.ts";
@@ -28,6 +30,7 @@ import { findOptIn, readOpenAiUsage } from "./shared/openai-usage.ts";
 import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
 import { openRequest } from "./shared/open-request.ts";
+import { listIgnored, listNested } from "./shared/text-event.ts";
 
 interface ChatState {
   response: ResponseFold;
@@ -96,6 +99,25 @@ export const openaiChatParser: Parser<ChatState> = {
     foldChatUsage(state, value, whole);
     if (value["openrouter_metadata"] !== undefined) foldRouter(response, value["openrouter_metadata"]);
     return response.ended || choices.isFinished() ? bits | FRAME_TERMINAL : bits;
+  },
+
+  findText(state: ChatState, value: unknown): TextEvent | undefined {
+    const { response, choices, single } = state;
+    const event = asObject(value) ?? {};
+    const [choice, ...others] = asArray(event["choices"]);
+    if (others.length > 0 || !isObject(choice) || listNested(event).length > 1) return undefined;
+    const found = response.error === undefined ? findDeltaText(choice) : undefined;
+    if (found === undefined) return undefined;
+    const index = single ? 0 : (asIndex(choice["index"]) ?? 0);
+    return {
+      key: found.key,
+      text: found.text,
+      ignored: listIgnored(event),
+      add(text) {
+        state.endsWithUsage = false;
+        foldChatMessage(choices, index, found.put(text), false);
+      },
+    };
   },
 
   finish(state: ChatState, end: ResponseEnd): ParsedResponse {

@@ -3,7 +3,7 @@
  * whole answer and is believed; where it is missing or empty, the items that the stream told are taken.
  */
 import type { Choice, Usage } from "../types.ts";
-import type { Frame, ParsedResponse, Parser, ResponseEnd, ResponseInput } from "./parser.ts";
+import type { Frame, ParsedResponse, Parser, ResponseEnd, ResponseInput, TextEvent } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, notApplicableUsage } from "./parser.ts";
 import { readItemParts, serverToolOf } from "./openai-responses-items.ts";
 import { readResponsesRequest } from "./openai-responses-request.ts";
@@ -18,6 +18,7 @@ import type { JsonObject } from "./shared/json.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
 import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
+import { listIgnored, listNested } from "./shared/text-event.ts";
 
 interface ResponsesState {
   response: ResponseFold;
@@ -93,6 +94,21 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
     }
     if (!state.settled && state.stream.fold(type, value)) bits |= FRAME_OUTPUT;
     return response.ended ? bits | FRAME_TERMINAL : bits;
+  },
+
+  findText(state: ResponsesState, value: unknown): TextEvent | undefined {
+    const event = asObject(value) ?? {};
+    const { type, delta } = event;
+    if (typeof type !== "string" || !type.endsWith(".delta") || typeof delta !== "string") return undefined;
+    if (state.response.error !== undefined || listNested(event).length > 0) return undefined;
+    return {
+      key: "delta",
+      text: delta,
+      ignored: listIgnored(event),
+      add(added) {
+        if (!state.settled) state.stream.fold(type, { ...event, delta: added });
+      },
+    };
   },
 
   finish(state: ResponsesState, end: ResponseEnd): ParsedResponse {

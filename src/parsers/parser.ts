@@ -72,6 +72,17 @@ export const FRAME_OUTPUT = 1;
 /** The model has finished: what the app does with the stream from here on is no cancellation. */
 export const FRAME_TERMINAL = 2;
 
+/** An event that did nothing but add a text to the answer. */
+export interface TextEvent {
+  /** The member that holds the text. */
+  key: string;
+  text: string;
+  /** Members that differ from event to event and say nothing: strings and whole numbers. */
+  ignored: ReadonlyMap<string, string | number>;
+  /** Folds the text of events that are the same in all else, or those of several in a row as one. */
+  add(text: string): void;
+}
+
 export interface ParsedError {
   type?: string;
   code?: string;
@@ -121,6 +132,11 @@ export interface Parser<State = unknown> {
   start(input: ResponseInput): State;
   /** Folds one frame; returns `FRAME_*` bits. */
   chunk(state: State, frame: Frame): number;
+  /**
+   * Looks at an event that was folded and carried output. Default: no event says so little.
+   * @returns `undefined`: it may have done more than add a text to the answer
+   */
+  findText?(state: State, value: unknown): TextEvent | undefined;
   finish(state: State, end: ResponseEnd): ParsedResponse;
 }
 

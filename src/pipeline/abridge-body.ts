@@ -25,14 +25,25 @@ export function isAbridgeable(exchange: Exchange): boolean {
 const LINE_FEED = 0x0a;
 const CLOSING_BRACE = 0x7d;
 
+/** A line that is longer is no piece of a stream; to look for its end would take longer than all else that is done with it. */
+const LONGEST_LINE = 64 * 1024;
+
 /** An object on the first line and more behind it: a stream that says it is JSON, of which each piece has its time. */
 export function hasLines(blocks: readonly Uint8Array[]): boolean {
   let last = 0;
   let isBehind = false;
+  let room = LONGEST_LINE;
   for (const block of blocks) {
-    const lineEnd = isBehind ? -1 : block.indexOf(LINE_FEED);
-    if (!isBehind) last = findVisible(block.subarray(0, lineEnd === -1 ? block.byteLength : lineEnd), true) ?? last;
-    if (!isBehind && lineEnd === -1) continue;
+    if (isBehind) {
+      if (findVisible(block, false) !== undefined) return true;
+      continue;
+    }
+    const head = block.subarray(0, room);
+    room -= head.byteLength;
+    const lineEnd = head.indexOf(LINE_FEED);
+    last = findVisible(lineEnd === -1 ? head : head.subarray(0, lineEnd), true) ?? last;
+    if (lineEnd === -1 && room === 0) return false;
+    if (lineEnd === -1) continue;
     if (last !== CLOSING_BRACE) return false;
     isBehind = true;
     if (findVisible(block.subarray(lineEnd + 1), false) !== undefined) return true;

@@ -22,6 +22,7 @@ import {
 } from "../parsers/parser.ts";
 
 import type { Part } from "../types.ts";
+import { RepeatedEvents } from "./repeated-events.ts";
 
 export interface AssemblyOptions {
   route: RouteInfo;
@@ -118,6 +119,7 @@ class ExchangeAssembly implements Assembly, FramingSink {
   private request: ParsedRequest | undefined = undefined;
   private state: unknown = undefined;
   private started = false;
+  private repeated: RepeatedEvents | undefined = undefined;
   private readonly noteTooDeep = (): void => this.onNote("json_too_deep");
 
   constructor(options: AssemblyOptions) {
@@ -151,6 +153,7 @@ class ExchangeAssembly implements Assembly, FramingSink {
   push(bytes: Uint8Array, atMs: number): void {
     this.now = atMs;
     this.openFraming().push(bytes);
+    this.foldRepeated();
     this.streaming = this.isStreaming();
     if (!this.streaming) this.heldLength += bytes.byteLength;
   }
@@ -164,6 +167,7 @@ class ExchangeAssembly implements Assembly, FramingSink {
     this.cutOff = interrupted;
     if (this.json === undefined) this.openFraming().end();
     else this.onBody("json", this.json, undefined);
+    this.foldRepeated();
     this.start();
     const streaming = this.isStreaming();
     const response = this.finishResponse(streaming, interrupted);
@@ -184,11 +188,15 @@ class ExchangeAssembly implements Assembly, FramingSink {
   onEvent(text: string, name?: string): void {
     if (this.closed && !isUsageAlone(text)) return;
     this.heldLength += Math.max(0, text.length - EVENT_OVERHEAD);
+    if (this.repeated?.take(text, name) === true) return;
     const frame = readEvent(text, name, this.noteTooDeep);
     if (frame === undefined) this.onNote(this.cutOff ? "truncated_event" : "invalid_event_json");
     if (frame === undefined && this.cutOff) return;
     const bits = this.fold(frame ?? eventText(text, name));
-    if ((bits & FRAME_OUTPUT) !== 0 && this.options.status < 400) this.firstTokenMs ??= this.now;
+    if ((bits & FRAME_OUTPUT) !== 0 && this.options.status < 400) {
+      this.firstTokenMs ??= this.now;
+      if (frame?.kind === "event") this.learn(text, name, frame.value);
+    }
     if ((bits & FRAME_TERMINAL) !== 0) this.terminal = true;
     if (isEndMark(text)) this.terminal = this.closed = true;
   }
@@ -247,7 +255,22 @@ class ExchangeAssembly implements Assembly, FramingSink {
     }
   }
 
+  private learn(text: string, name: string | undefined, value: unknown): void {
+    if (this.parser?.findText === undefined || this.repeated?.isUseless === true) return;
+    const event = this.parser.findText(this.state, value);
+    if (event !== undefined) (this.repeated ??= new RepeatedEvents()).learn(text, name, event);
+  }
+
+  private foldRepeated(): void {
+    try {
+      this.repeated?.flush();
+    } catch {
+      this.onNote("parser_failed");
+    }
+  }
+
   private fold(frame: Frame): number {
+    this.foldRepeated();
     this.start();
     try {
       return this.parser?.chunk(this.state, frame) ?? 0;

@@ -214,7 +214,8 @@ class Choices implements ChoiceFold {
       const kept = this.#budget.takeText(text);
       if (kept === "" && call.text === "") call.omitted = true;
       call.text += kept;
-      call.closed = text.trimEnd().endsWith("}");
+      const said = text.trimEnd();
+      if (said !== "") call.closed = said.endsWith("}");
     }
     return true;
   }

@@ -12,9 +12,11 @@ import type {
   RequestInput,
   ResponseEnd,
   ResponseInput,
+  TextEvent,
 } from "../parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "../parser.ts";
 import type { ChoiceFold } from "./choices.ts";
+import { isObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import { createResponseFold, openFrame } from "./response-fold.ts";
 import type { ResponseFold } from "./response-fold.ts";
@@ -39,6 +41,8 @@ export interface AnswerFold {
   readBody(value: JsonObject): void;
   /** One event of a stream; returns `FRAME_*` bits. */
   readEvent(value: JsonObject, name: string | undefined): number;
+  /** An event that has carried output and did nothing but add a text. Default: none is known. */
+  findText?(value: JsonObject): TextEvent | undefined;
   /** A finish reason or a terminal event was seen. A whole body is the end by itself. */
   isFinished(): boolean;
   /** Whether the model said anything. */
@@ -87,6 +91,10 @@ export function createFoldParser(options: FoldParserOptions): Parser<FoldState> 
       if (frame.kind === "event") return answer.readEvent(value, frame.name);
       answer.readBody(value);
       return FRAME_TERMINAL | (answer.hasOutput() ? FRAME_OUTPUT : FRAME_NOTHING);
+    },
+
+    findText({ response, answer }: FoldState, value: unknown): TextEvent | undefined {
+      return response.error === undefined && isObject(value) ? answer.findText?.(value) : undefined;
     },
 
     finish({ response, answer }: FoldState, end: ResponseEnd): ParsedResponse {

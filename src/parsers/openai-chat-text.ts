@@ -1,0 +1,49 @@
+/** Chunks of Chat Completions that only add a text: to the answer, to the reasoning, or to the arguments of a tool call. */
+import { asArray, asObject, isObject } from "./shared/json.ts";
+import type { JsonObject } from "./shared/json.ts";
+import { listSaying } from "./shared/text-event.ts";
+
+export interface DeltaText {
+  key: string;
+  text: string;
+  /** A delta with another text. */
+  put(text: string): JsonObject;
+}
+
+const textNames: ReadonlySet<string> = new Set(["content", "reasoning_content", "reasoning"]);
+/** Strings that are none of the texts. Groq names a channel. */
+const quietNames: ReadonlySet<string> = new Set(["role", "channel", "type"]);
+/** Objects that have no part in what is read of a choice: what Azure's filter thinks of it. */
+const ignoredNames: ReadonlySet<string> = new Set(["content_filter_results"]);
+
+/** @returns `undefined`: the choice may say more than one text, a finish reason for example */
+export function findDeltaText(choice: JsonObject): DeltaText | undefined {
+  const { delta } = choice;
+  const saying = listSaying(choice).filter((name) => !ignoredNames.has(name));
+  if (!isObject(delta) || saying.length > 1) return undefined;
+  const name = findOnly(delta);
+  const value = name === undefined ? undefined : delta[name];
+  if (name === undefined || value === undefined) return undefined;
+  if (name === "tool_calls") return findArguments(delta, asArray(value));
+  if (typeof value !== "string" || !textNames.has(name)) return undefined;
+  return { key: name, text: value, put: (text) => ({ ...delta, [name]: text }) };
+}
+
+function findOnly(object: JsonObject): string | undefined {
+  const [name, ...others] = listSaying(object).filter((each) => !quietNames.has(each));
+  return others.length === 0 ? name : undefined;
+}
+
+/** A call that was named before goes on. */
+function findArguments(delta: JsonObject, calls: readonly unknown[]): DeltaText | undefined {
+  const call = asObject(calls[0]) ?? {};
+  const called = asObject(call["function"]) ?? {};
+  const text = called["arguments"];
+  const isOnly = calls.length === 1 && findOnly(call) === "function" && findOnly(called) === "arguments";
+  if (!isOnly || typeof text !== "string") return undefined;
+  return {
+    key: "arguments",
+    text,
+    put: (added) => ({ ...delta, tool_calls: [{ ...call, function: { ...called, arguments: added } }] }),
+  };
+}

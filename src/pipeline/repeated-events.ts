@@ -1,0 +1,48 @@
+/** Events of a stream that differ from an earlier one in nothing but a text: they are neither parsed nor folded one by one. */
+import { createEventPattern, type EventPattern } from "../decode/event-pattern.ts";
+import type { TextEvent } from "../parsers/parser.ts";
+
+/** So often may a pattern be learnt that no other event has: then there are none in this stream. */
+const MAX_USELESS = 4;
+
+export class RepeatedEvents {
+  #pattern: EventPattern | undefined;
+  #event: TextEvent | undefined;
+  #name: string | undefined;
+  #isUsed = false;
+  #useless = 0;
+  /** What was read and not folded yet. */
+  #text = "";
+
+  /** Nothing is gained by learning more. */
+  get isUseless(): boolean {
+    return this.#useless >= MAX_USELESS;
+  }
+
+  /** Learns from an event that was folded. */
+  learn(json: string, name: string | undefined, event: TextEvent): void {
+    if (this.#pattern !== undefined && !this.#isUsed) this.#useless += 1;
+    this.#isUsed = false;
+    this.#event = event;
+    this.#name = name;
+    this.#pattern = this.isUseless ? undefined : createEventPattern(json, event);
+  }
+
+  /** @returns whether that was all that there is to do with the event */
+  take(json: string, name: string | undefined): boolean {
+    if (this.#pattern === undefined || name !== this.#name) return false;
+    const text = this.#pattern.read(json);
+    if (text === undefined) return false;
+    this.#isUsed = true;
+    this.#text += text;
+    return true;
+  }
+
+  /** Folds what was taken: before anything else is, and before anyone asks what was folded. */
+  flush(): void {
+    if (this.#text === "") return;
+    const text = this.#text;
+    this.#text = "";
+    this.#event?.add(text);
+  }
+}
