@@ -15,9 +15,20 @@ export const TOO_DEEP = "[too deep]";
  */
 export function parseBoundedJson(text: string, onTooDeep?: () => void): unknown {
   const value: unknown = JSON.parse(text);
-  // Each level takes two brackets: a short text cannot be deep.
-  if (text.length > 2 * MAX_JSON_DEPTH && limitDepth(value)) onTooDeep?.();
+  if (mayBeDeep(text) && limitDepth(value)) onTooDeep?.();
   return value;
+}
+
+/** Each level opens a bracket, also where most of them stand in texts: few are found by the runtime's own search. */
+function mayBeDeep(text: string): boolean {
+  if (text.length <= 2 * MAX_JSON_DEPTH) return false;
+  return countUpTo(text, "{", MAX_JSON_DEPTH) + countUpTo(text, "[", MAX_JSON_DEPTH) >= MAX_JSON_DEPTH;
+}
+
+function countUpTo(text: string, searched: string, limit: number): number {
+  let count = 0;
+  for (let at = text.indexOf(searched); at !== -1 && count < limit; at = text.indexOf(searched, at + 1)) count += 1;
+  return count;
 }
 
 /**

@@ -26,8 +26,10 @@ export function applyRules<T extends object>(source: T, rules: RuleTable<T>, gat
     const value = from[field];
     const rule = value === undefined || value === null ? undefined : rules.get(field);
     // Most fields pass as they are: a call for each would be most of the work.
-    const isKept = rule === keep || (rule === keepNumber && typeof value === "number");
-    const kept = isKept ? value : rule?.(value, gate, place);
+    let kept: unknown;
+    if (rule === keep || (rule === keepNumber && typeof value === "number")) kept = value;
+    else if (rule === keepIdentifier) kept = gate.identifier(value as string, place);
+    else kept = rule?.(value, gate, place);
     if (result === undefined) {
       if (kept === value && kept !== undefined) continue;
       result = copyBefore(from, field);

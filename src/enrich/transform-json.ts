@@ -98,6 +98,8 @@ function walkObject(state: Walk, source: object, field: string | undefined, secr
   const keys = Object.keys(source);
   const declares = field !== undefined && schemaDeclarations.has(field);
   let copy: Record<string, unknown> | undefined = rules.snapshot ? {} : undefined;
+  /** Nothing becomes of a number, wherever it stands: usage has little else. */
+  const areNumbersPlain = rules.number === undefined && rules.key === undefined;
   for (let index = 0; index < keys.length; index++) {
     const key = keys[index] as string;
     if (state.remaining <= 0) {
@@ -107,7 +109,12 @@ function walkObject(state: Walk, source: object, field: string | undefined, secr
       return copy;
     }
     state.remaining -= key.length + 3;
-    const item = readField(source, key);
+    const item = rules.snapshot ? readField(source, key) : (source as Record<string, unknown>)[key];
+    const isPlain = typeof item === "number" && areNumbersPlain && copy === undefined && key !== "__proto__";
+    if (isPlain && classifySecretName(key) === undefined) {
+      state.remaining -= 4;
+      continue;
+    }
     const keptKey = rules.key === undefined ? key : rules.key(key, state.ancestors.length);
     const kind = rules.maskSecretFields && !secret && keptKey !== undefined ? classifySecretName(key) : undefined;
     let kept: unknown;

@@ -101,17 +101,22 @@ export function* listHeaders(headers: unknown): Generator<Pair> {
 /** Undici hands raw header bytes as buffers of latin1. */
 function toText(value: unknown): string {
   if (typeof value === "string") return value;
-  if (value instanceof Uint8Array) return decodeLatin1(value);
+  if (value instanceof Uint8Array) {
+    // Node's buffers do it ten times as fast.
+    const { latin1Slice } = value as Latin1Bytes;
+    return latin1Slice === undefined ? decodeLatin1(value) : latin1Slice.call(value, 0, value.length);
+  }
   if (Array.isArray(value)) return value.map(toText).join(", ");
   // undici's own entries: `{ name, value }`.
   if (typeof value === "object" && value !== null) return toText((value as { value?: unknown }).value);
   return typeof value === "number" || typeof value === "boolean" ? String(value) : "";
 }
 
+interface Latin1Bytes extends Uint8Array {
+  latin1Slice?: (start: number, end: number) => string;
+}
+
 function decodeLatin1(bytes: Uint8Array): string {
-  // Node's buffers do it ten times as fast.
-  const { latin1Slice } = bytes as Uint8Array & { latin1Slice?: (start: number, end: number) => string };
-  if (latin1Slice !== undefined) return latin1Slice.call(bytes, 0, bytes.length);
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
   return text;
@@ -231,20 +236,6 @@ function decodeValue(value: string): string {
   }
 }
 
-/** Calls `visit` for each field; the values are as they are. Several times as fast as `listHeaders`. */
-function visitHeaders(headers: unknown, visit: (name: string, value: unknown) => void): void {
-  if (typeof headers !== "object" || headers === null) return;
-  if (Array.isArray(headers) && !Array.isArray(headers[0])) {
-    for (let index = 0; index + 1 < headers.length; index += 2) visit(toText(headers[index]), headers[index + 1]);
-  } else if (Symbol.iterator in headers) {
-    for (const pair of headers as Iterable<unknown>) if (Array.isArray(pair)) visit(toText(pair[0]), pair[1]);
-  } else {
-    for (const name in headers) {
-      if (Object.hasOwn(headers, name)) visit(name, (headers as Record<string, unknown>)[name]);
-    }
-  }
-}
-
 /** Names come again and again: `undefined` for one that was not seen yet, `""` for one that is not kept. */
 type Verdicts = Map<string, string>;
 const MAX_VERDICTS = 1_000;
@@ -252,8 +243,6 @@ const requestVerdicts: Verdicts = new Map();
 const responseVerdicts: Verdicts = new Map();
 
 function judgeName(verdicts: Verdicts, name: string, isKept: (lower: string) => boolean): string {
-  const known = verdicts.get(name);
-  if (known !== undefined) return known;
   const lower = name.toLowerCase();
   const verdict = isKept(lower) ? lower : "";
   if (verdicts.size >= MAX_VERDICTS) verdicts.clear();
@@ -265,24 +254,61 @@ function isResponseHeaderRead(name: string): boolean {
   return isResponseHeaderKept(name) || name === "content-type" || name === "content-encoding";
 }
 
+interface Collection {
+  verdicts: Verdicts;
+  isKept: (lower: string) => boolean;
+  /** A field that comes again is added to the first; else the last one counts. */
+  joins: boolean;
+}
+
+const requestCollection: Collection = { verdicts: requestVerdicts, isKept: isRequestHeaderKept, joins: false };
+const responseCollection: Collection = { verdicts: responseVerdicts, isKept: isResponseHeaderRead, joins: true };
+
+/** Several times as fast as `listHeaders`: of most fields no more is read than the name, and that without a call of ours. */
+function collect(headers: unknown, collection: Collection): Record<string, string> {
+  const kept: Record<string, string> = {};
+  if (typeof headers !== "object" || headers === null) return kept;
+  const { verdicts } = collection;
+  if (Array.isArray(headers) && !Array.isArray(headers[0])) {
+    for (let index = 0; index + 1 < headers.length; index += 2) {
+      const given: unknown = headers[index];
+      const name = typeof given === "string" ? given : toText(given);
+      if (verdicts.get(name) !== "") keepField(kept, name, headers[index + 1], collection);
+    }
+  } else if (Symbol.iterator in headers) {
+    for (const pair of headers as Iterable<unknown>) {
+      if (Array.isArray(pair)) keepField(kept, toText(pair[0]), pair[1], collection);
+    }
+  } else {
+    for (const name in headers) {
+      if (verdicts.get(name) === "" || !Object.hasOwn(headers, name)) continue;
+      keepField(kept, name, (headers as Record<string, unknown>)[name], collection);
+    }
+  }
+  return kept;
+}
+
+function keepField(
+  kept: Record<string, string>,
+  name: string,
+  value: unknown,
+  { verdicts, isKept, joins }: Collection,
+): void {
+  const lower = verdicts.get(name) ?? judgeName(verdicts, name, isKept);
+  if (lower === "") return;
+  const text = typeof value === "string" ? value : toText(value);
+  const before = joins ? kept[lower] : undefined;
+  kept[lower] = before === undefined ? text : `${before}, ${text}`;
+}
+
 /** The request headers that may be read, lower-case. */
 export function collectRequestHeaders(headers: unknown): Record<string, string> {
-  const kept: Record<string, string> = {};
-  visitHeaders(headers, (name, value) => {
-    const lower = judgeName(requestVerdicts, name, isRequestHeaderKept);
-    if (lower !== "") kept[lower] = toText(value);
-  });
-  return kept;
+  return collect(headers, requestCollection);
 }
 
 /** The response headers that may be recorded, lower-case; `content-type` and `content-encoding` among them. */
 export function collectResponseHeaders(headers: unknown): Record<string, string> {
-  const kept: Record<string, string> = {};
-  visitHeaders(headers, (name, value) => {
-    const lower = judgeName(responseVerdicts, name, isResponseHeaderRead);
-    if (lower !== "") kept[lower] = kept[lower] === undefined ? toText(value) : `${kept[lower]}, ${toText(value)}`;
-  });
-  return kept;
+  return collect(headers, responseCollection);
 }
 
 /** One field by lower-case name. */

@@ -8,8 +8,9 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Called for nearly each field: the question is not asked by way of `isObject`. */
 export function asObject(value: unknown): JsonObject | undefined {
-  return isObject(value) ? value : undefined;
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
 }
 
 export function asArray(value: unknown): readonly unknown[] {

@@ -115,6 +115,8 @@ export function readReportedCost(raw: unknown): number | undefined {
 
 /** A count; some servers send its digits as text. */
 export function readTokenCount(value: unknown): number | undefined {
+  // Most of the names that are tried are not there.
+  if (value === undefined) return undefined;
   return typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : asCount(value);
 }
 
