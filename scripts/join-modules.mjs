@@ -93,7 +93,7 @@ const READING_FILES = [
   [/^parsers\/(?:openai|anthropic|parser\b)/, "parsers"],
   [/^parsers\/(?:bedrock|gemini|vertex|vercel|cohere|rerank)/, "parsers-2"],
   [/^parsers\/(?!table)/, "parsers-3"],
-  [/^enrich\/(?:link|fingerprint|unique-id|tool-span|price|cost)/, "link"],
+  [/^enrich\/(?:link|fingerprint|history|unique-id|tool-span|price|cost)/, "link"],
   [/^enrich\//, "enrich"],
 ];
 

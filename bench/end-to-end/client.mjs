@@ -1,7 +1,7 @@
 /** One variant in one scenario: `node client.mjs <variant> <scenario> <port>`; prints what it measured as JSON. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import process from "node:process";
-import { makeChatRequest } from "../shared/payloads.mjs";
+import { makeAgentRequest, makeChatRequest } from "../shared/payloads.mjs";
 import { percentile } from "../shared/statistics.mjs";
 import { SCENARIOS } from "./scenarios.mjs";
 import { VARIANTS } from "./variants.mjs";
@@ -23,7 +23,9 @@ const request = isEmbeddings
   ? { model: scenario.model, input: ["a", "b"], encoding_format: "float" }
   : isImage
     ? { model: scenario.model, prompt: "a lighthouse" }
-    : makeChatRequest({ model: scenario.model, stream: scenario.stream, length: scenario.requestLength ?? 600 });
+    : scenario.turns !== undefined
+      ? makeAgentRequest({ model: scenario.model, turns: scenario.turns })
+      : makeChatRequest({ model: scenario.model, stream: scenario.stream, length: scenario.requestLength ?? 600 });
 
 const firstChunks = [];
 // Some work in threads that let the process end; `process.exit` is at the end of this file.

@@ -30,6 +30,55 @@ export function makeChatRequest({ length = 600, stream = false, model = "gpt-4.1
   };
 }
 
+/** Text as an agent has it: with line breaks, quotes and code. */
+function makeNote(length, seed) {
+  return makeText(length, seed).replaceAll(" and ", '\n- "and" ').replaceAll(" app ", " `app` ");
+}
+
+/** What an agent sends on its way: `turns` times a question, a call of a tool, its result and an answer, and 20 tools. */
+export function makeAgentRequest({ turns = 40, model = "gpt-4.1-mini" } = {}) {
+  const messages = [{ role: "system", content: makeNote(4000, 1) }];
+  for (let turn = 0; turn < turns; turn += 1) {
+    const id = `call_bench${turn}aB3dE5fG7hJ9kL1mN`;
+    const call = {
+      id,
+      type: "function",
+      function: { name: `tool_${turn % 20}`, arguments: `{"query":"${turn}","limit":5}` },
+    };
+    messages.push(
+      { role: "user", content: makeNote(200, turn + 2) },
+      { role: "assistant", content: null, tool_calls: [call] },
+      {
+        role: "tool",
+        tool_call_id: id,
+        content: JSON.stringify({ rows: [{ id: turn, text: makeNote(1200, turn + 90) }] }),
+      },
+      { role: "assistant", content: makeNote(400, turn + 300) },
+    );
+  }
+  messages.push({ role: "user", content: "And now?" });
+  const tools = Array.from({ length: 20 }, (_, index) => ({
+    type: "function",
+    function: {
+      name: `tool_${index}`,
+      description: makeNote(300, index + 500),
+      parameters: {
+        type: "object",
+        properties: {
+          query: { type: "string", description: makeNote(80, index) },
+          limit: { type: "integer", minimum: 1, maximum: 50 },
+          filters: {
+            type: "array",
+            items: { type: "object", properties: { field: { type: "string" }, value: { type: "string" } } },
+          },
+        },
+        required: ["query"],
+      },
+    },
+  }));
+  return { model, messages, tools, tool_choice: "auto" };
+}
+
 const usage = {
   prompt_tokens: 120,
   completion_tokens: 320,

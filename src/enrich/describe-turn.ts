@@ -1,15 +1,16 @@
 /** What of a turn or a message counts when conversations are compared, as text that is hashed and not kept. */
 import { hashText, LEAST_ABRIDGED } from "../abridged-text.ts";
 import type { Message, Part, ToolCallPart } from "../types.ts";
-import type { Hash, ToolCallPrint } from "./fingerprint.ts";
+import type { Hash, ToolCallPrint } from "./history.ts";
 import { isUniqueId } from "./unique-id.ts";
 
 export interface TurnText {
   /** Empty: nothing that comes back unchanged. */
   text: string;
   toolCalls: readonly ToolCallPrint[];
-  turnKey: string | undefined;
-  /** Tool calls whose ids nobody else has. */
+  /** Its tool calls whose ids nobody else has, as one text. */
+  unique: string;
+  /** The same, each. */
   uniqueCalls: readonly string[];
 }
 
@@ -42,8 +43,7 @@ export function describeTurn(parts: readonly Part[], itemIds: readonly string[],
   for (const id of itemIds) text += ` item ${id}`;
   // Many SDKs leave out what the provider's own tools did; where there is nothing else, it was sent back.
   if (text === "") text = ran;
-  const turnKey = unique === "" ? undefined : hash(`calls${unique}`);
-  return { text, toolCalls: toolCalls ?? NONE, turnKey, uniqueCalls: uniqueCalls ?? NONE };
+  return { text, toolCalls: toolCalls ?? NONE, unique, uniqueCalls: uniqueCalls ?? NONE };
 }
 
 function printCall({ id, name }: ToolCallPart): ToolCallPrint {

@@ -5,17 +5,16 @@
  * SDKs change what they send back: they drop reasoning, join or trim texts, write arguments anew. So of a model's turn
  * count its texts as one, without the white space around it, and its tool calls; what the app said counts as it is.
  */
-import type { Choice, Message, Part, ToolCallPart, ToolCallResponsePart } from "../types.ts";
-import { describeMessage, describeParts, describeTurn, type TurnText } from "./describe-turn.ts";
-import { isModelRole, readItemReferences } from "./roles.ts";
-
-/** A keyed hash, from the platform. */
-export type Hash = (text: string) => string;
+import type { Choice, Message, Part, ToolCallResponsePart } from "../types.ts";
+import { describeMessage, describeTurn } from "./describe-turn.ts";
+import { endOfTurn, type Hash, History, isModelTurn, type SaidPrint, type TurnPrint } from "./history.ts";
 
 /** A conversation without its words: what it will be recognised by, and what has happened in it. */
 export interface ConversationPrint {
   /** What the model said and the app now sends back, oldest first. */
   turns: readonly TurnPrint[];
+  /** Index of the first turn that is unique; `turns.length`: none is. */
+  uniqueFrom: number;
   /** The last message is the model's: a prefill, or an answer that shall go on. */
   endsWithTurn: boolean;
   /** Index of the first message after the last turn; a turn at the end of all does not count. */
@@ -33,19 +32,6 @@ export interface ConversationPrint {
   answers: readonly AnswerPrint[];
 }
 
-/** A turn of the model, sent back or just given. */
-interface SaidPrint {
-  /** Of everything up to and with this turn. `undefined`: the turn says nothing that could be recognised. */
-  historyKey: string | undefined;
-  /** Of the turn alone; only where its tool calls have ids that nobody else has. */
-  turnKey: string | undefined;
-  /** Of each of its tool calls whose id nobody else has: some SDKs join turns, or take them apart. */
-  callKeys: readonly string[];
-  /** Of what it says, where tool calls before it tell which conversation it is in. */
-  said: string | undefined;
-  toolCalls: readonly ToolCallPrint[];
-}
-
 export interface AnswerPrint extends SaidPrint {
   /**
    * Of this turn and what came since the one before, where nothing was sent back but something is gone on from: see
@@ -56,12 +42,6 @@ export interface AnswerPrint extends SaidPrint {
   visibleKey: string | undefined;
 }
 
-export interface TurnPrint extends SaidPrint {
-  /** Items that stand for the turn, or for parts of it. */
-  itemIds: readonly string[];
-}
-
-export type ToolCallPrint = Pick<ToolCallPart, "id" | "name">;
 export type ToolResultPrint = Pick<ToolCallResponsePart, "id" | "name" | "isError">;
 
 export interface Conversation {
@@ -73,8 +53,8 @@ export interface Conversation {
   goesOn?: boolean;
 }
 
-/** The newest turns are looked at once more where a history was written anew. */
-const LOOKED_AT_AGAIN = 4;
+/** So many turns back, from the newest, an answer is looked for that a call may go on from. */
+export const MAX_LOOKED_BACK = 16;
 
 /** Most calls are the first of their conversation: what they have none of they share. */
 const NONE: readonly never[] = Object.freeze([]);
@@ -83,28 +63,28 @@ export function printConversation(
   { system = NONE, messages = NONE, choices = NONE, goesOn = false }: Conversation,
   hash: Hash,
 ): ConversationPrint {
-  const history = readHistory(system, messages, hash);
-  const { turns, begun, newFrom } = history;
-  const isKnown = turns.some(({ turnKey }) => turnKey !== undefined);
-  if (isKnown) lookAgain(turns, history.texts, hash);
+  const history = new History(system, messages, hash);
+  const { turns, begun, newFrom, newTo } = history;
+  const uniqueFrom = turns.findIndex(({ isUnique }) => isUnique);
   const visible = isFinal(choices) && hasTools(messages) ? printVisible(system, messages, choices, hash) : undefined;
   return {
     turns,
+    uniqueFrom: uniqueFrom === -1 ? turns.length : uniqueFrom,
     endsWithTurn: begun.length > 0,
     newFrom,
     userMessages: countUserMessages(messages, newFrom),
-    added: goesOn || turns.length > 0 ? printAdded(messages, history, hash) : undefined,
+    added: goesOn || turns.length > 0 ? printAdded(messages.slice(newFrom, newTo), history.added, hash) : undefined,
     results: printResults(messages, newFrom),
     answers: choices.map(({ message }, index) => {
       const parts = begun.length === 0 ? message.parts : [...begun, ...message.parts];
       const described = describeTurn(parts, NONE, hash);
-      const { text, turnKey, toolCalls } = described;
+      const { text, toolCalls } = described;
       return {
-        historyKey: text === "" ? undefined : printHistory(history, text, hash),
-        turnKey,
-        digest: text !== "" && goesOn && turns.length === 0 ? printTurn(history, text, hash) : undefined,
-        callKeys: printCalls(described, hash),
-        said: isKnown ? printSaid(text, hash) : undefined,
+        historyKey: text === "" ? undefined : history.printAnswer(text),
+        turnKey: history.printCalls(described),
+        digest: text !== "" && goesOn && turns.length === 0 ? history.digestAnswer(text) : undefined,
+        callKeys: history.printEachCall(described),
+        said: history.isKnown ? history.printSaid(described) : undefined,
         visibleKey: toolCalls.length === 0 ? visible?.[index] : undefined,
         toolCalls,
       };
@@ -112,97 +92,27 @@ export function printConversation(
   };
 }
 
-/** What was said before an answer. */
-interface History {
-  turns: TurnPrint[];
-  texts: TurnText[];
-  /** What stands for all up to the last turn, and whether there is one. */
-  tail: string;
-  isFirst: boolean;
-  /** What came after it, which is the messages from the one index to the other. */
-  segment: string;
-  newFrom: number;
-  newTo: number;
-  /** What an answer goes on from: a turn at the end of all, which is not in the tail. */
-  begun: readonly Part[];
-}
-
-function readHistory(system: readonly Part[], messages: readonly Message[], hash: Hash): History {
-  const instructions = describeParts(system, hash);
-  const history: History = {
-    turns: [],
-    texts: [],
-    tail: `system ${instructions.length} ${instructions}`,
-    isFirst: true,
-    segment: "",
-    newFrom: 0,
-    newTo: messages.length,
-    begun: NONE,
+/** The same for another thread: with what may be asked for. */
+export function settlePrint(print: ConversationPrint): ConversationPrint {
+  const from = print.turns.length - MAX_LOOKED_BACK;
+  return {
+    ...print,
+    turns: print.turns.map((turn, index) => {
+      const { toolCalls, itemIds, isUnique } = turn;
+      if (index < from) return { toolCalls, itemIds, isUnique, ...NO_KEYS };
+      const { historyKey, turnKey, callKeys, said } = turn;
+      return { toolCalls, itemIds, isUnique, historyKey, turnKey, callKeys, said };
+    }),
   };
-  for (let index = 0; index < messages.length;) {
-    const end = endOfTurn(messages, index);
-    if (end === index) {
-      history.segment += describeMessage(messages[index] as Message, hash);
-      index += 1;
-      continue;
-    }
-    const { parts, itemIds } = joinMessages(messages, index, end);
-    const described = describeTurn(parts, itemIds, hash);
-    const { text, turnKey, toolCalls } = described;
-    const key = printHistory(history, text, hash);
-    const historyKey = text === "" ? undefined : key;
-    history.turns.push({ historyKey, turnKey, callKeys: NONE, said: undefined, toolCalls, itemIds });
-    history.texts.push(described);
-    if (end === messages.length) {
-      history.begun = parts;
-      history.newTo = index;
-    } else {
-      history.newFrom = end;
-      history.tail = key;
-      history.isFirst = false;
-      history.segment = "";
-    }
-    index = end;
-  }
-  return history;
 }
 
-/**
- * A conversation that ends with a turn of that text. The first turn is hashed in one go with all before it. A later one
- * is hashed on its own, then joined to the history: the same can be done where of the history only the key is known.
- */
-function printHistory(history: History, text: string, hash: Hash): string {
-  return history.isFirst
-    ? hash(`${history.tail}${history.segment} turn ${text}`)
-    : continueHistory(history.tail, printTurn(history, text, hash), hash);
-}
+const NO_KEYS = { historyKey: undefined, turnKey: undefined, callKeys: NONE, said: undefined };
 
-/** A turn of that text, and what came since the one before. */
-function printTurn({ segment }: History, text: string, hash: Hash): string {
-  return hash(`${segment} turn ${text}`);
-}
-
-/** @param historyKey - of all before @param digest - of the turn that follows */
-export function continueHistory(historyKey: string, digest: string, hash: Hash): string {
-  return hash(`${historyKey} ${digest}`);
-}
-
-function printAdded(messages: readonly Message[], { segment, newFrom, newTo }: History, hash: Hash): string {
-  if (newTo - newFrom <= 1) return hash(`added ${segment}`);
-  const added = messages.slice(newFrom, newTo).map((message) => describeMessage(message, hash));
+function printAdded(added: readonly Message[], described: string, hash: Hash): string {
+  if (added.length <= 1) return hash(`added ${described}`);
+  const each = added.map((message) => describeMessage(message, hash));
   // Results of tools come in any order.
-  return hash(`added ${added.sort().join("")}`);
-}
-
-function joinMessages(
-  messages: readonly Message[],
-  start: number,
-  end: number,
-): { parts: readonly Part[]; itemIds: readonly string[] } {
-  const first = messages[start];
-  if (first !== undefined && end - start === 1) return { parts: first.parts, itemIds: readItemReferences(first) };
-  const said = messages.slice(start, end);
-  return { parts: said.flatMap(({ parts }) => parts), itemIds: said.flatMap(readItemReferences) };
+  return hash(`added ${each.sort().join("")}`);
 }
 
 /** An answer that asks for no tool is one that people see. */
@@ -239,34 +149,17 @@ function printVisible(
     if (!turn.some(({ parts }) => parts.some(isOfTool))) visible.push(...turn);
     else if (turn.every((message) => !isModelTurn(message))) visible.push(...turn.flatMap(withoutTools));
   }
-  return printConversation({ system, messages: visible, choices }, hash).answers.map(({ historyKey }) => historyKey);
+  const history = new History(system, visible, hash);
+  return choices.map(({ message }) => {
+    const { text } = describeTurn([...history.begun, ...message.parts], NONE, hash);
+    return text === "" ? undefined : history.printAnswer(text);
+  });
 }
 
 /** Some APIs put results of tools into messages of the user, beside their words; calls, a client that is wrong. */
 function withoutTools(message: Message): Message[] {
   const parts = message.parts.filter((part) => !isOfTool(part));
   return parts.length === 0 ? [] : [{ ...message, parts }];
-}
-
-function lookAgain(turns: readonly TurnPrint[], texts: readonly TurnText[], hash: Hash): void {
-  for (let index = Math.max(0, turns.length - LOOKED_AT_AGAIN); index < turns.length; index += 1) {
-    const [turn, text] = [turns[index], texts[index]];
-    if (turn === undefined || text === undefined) continue;
-    turn.callKeys = printCalls(text, hash);
-    turn.said = printSaid(text.text, hash);
-  }
-}
-
-/** Of one alone it is that of the turn. */
-function printCalls({ uniqueCalls, turnKey }: TurnText, hash: Hash): readonly string[] {
-  if (uniqueCalls.length <= 1) return turnKey === undefined ? NONE : [turnKey];
-  return uniqueCalls.slice(-MAX_CALL_KEYS).map((call) => hash(`calls${call}`));
-}
-
-const MAX_CALL_KEYS = 8;
-
-function printSaid(text: string, hash: Hash): string | undefined {
-  return text === "" ? undefined : hash(`said ${text}`);
 }
 
 function printResults(messages: readonly Message[], from: number): readonly ToolResultPrint[] {
@@ -285,20 +178,6 @@ function printResult({ id, name, isError }: ToolCallResponsePart): ToolResultPri
     ...(name !== undefined && { name }),
     ...(isError !== undefined && { isError }),
   };
-}
-
-/** Messages of the model in a row are one turn: some APIs keep texts and calls apart. @returns `start`: there is none */
-function endOfTurn(messages: readonly Message[], start: number): number {
-  let end = start;
-  for (; end < messages.length; end += 1) {
-    const message = messages[end];
-    if (message === undefined || !isModelTurn(message)) break;
-  }
-  return end;
-}
-
-function isModelTurn(message: Message): boolean {
-  return isModelRole(message.role) || (message.role === "user" && readItemReferences(message).length > 0);
 }
 
 function countUserMessages(messages: readonly Message[], from: number): number {

@@ -1,6 +1,6 @@
 /** Finds the answer that a call goes on from: by what the provider stores, by calls of tools, or by its history. */
 import type { LlmCall } from "../types.ts";
-import type { ConversationPrint, TurnPrint } from "./fingerprint.ts";
+import { type ConversationPrint, MAX_LOOKED_BACK } from "./fingerprint.ts";
 import { readStoredLinks } from "./link-stored.ts";
 import { type Evidence, pickTurn, type Seeker, type Turn, type TurnStore } from "./link-turns.ts";
 
@@ -33,7 +33,8 @@ export function createTurnFinder(turns: TurnStore): TurnFinder {
   ): Predecessor | undefined {
     const stored = findStored(call, seeker, wanted);
     if (stored !== undefined) return stored === "ambiguous" ? undefined : stored;
-    for (let index = print.turns.length - 1; index >= 0; index -= 1) {
+    const newest = print.turns.length - 1;
+    for (let index = newest; index >= 0 && index > newest - MAX_LOOKED_BACK; index -= 1) {
       const found = findTurn(print, index, seeker, wanted);
       if (found === "ambiguous") return undefined;
       if (found !== undefined) return followOn(found, print, index, seeker);
@@ -54,7 +55,7 @@ export function createTurnFinder(turns: TurnStore): TurnFinder {
     const byHistory = (): ReturnType<typeof pickByKey> => {
       const key = turn.historyKey;
       // With ids in it that nobody else has, nobody else has said the same.
-      if (print.turns.slice(0, index + 1).some(hasUniqueId)) return pickByKey(key, seeker, "unique", wanted);
+      if (print.uniqueFrom <= index) return pickByKey(key, seeker, "unique", wanted);
       return pickByKey(
         key,
         seeker,
@@ -150,10 +151,6 @@ export function keyOfNext({ trace }: Turn, said: string | undefined): string | u
 /** Behind it is only what the app has put into the model's mouth. */
 function isBeforePrefill({ turns, endsWithTurn }: ConversationPrint, index: number): boolean {
   return endsWithTurn && index === turns.length - 2;
-}
-
-export function hasUniqueId({ turnKey, itemIds }: Pick<TurnPrint, "turnKey" | "itemIds">): boolean {
-  return turnKey !== undefined || itemIds.length > 0;
 }
 
 function isRepeated({ continuations }: Turn, skipped: number, { added }: { added?: string | undefined }): boolean {

@@ -3,7 +3,7 @@
  * own count or key, or seen: the same body to the same place, soon after an attempt that ended in a way that invites it.
  */
 import type { LlmCall } from "../types.ts";
-import type { Hash } from "./fingerprint.ts";
+import type { Hash } from "./history.ts";
 import { type Identity, isInConflict } from "./link-identity.ts";
 
 /** What tells attempts of one call from calls of their own, besides who asks. */

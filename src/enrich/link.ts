@@ -6,14 +6,9 @@
  * Calls come here when they have ended, in whatever order; what counts is when they began and when an answer was there.
  */
 import type { LlmCall, Trace } from "../types.ts";
-import {
-  type AnswerPrint,
-  continueHistory,
-  type ConversationPrint,
-  type Hash,
-  printConversation,
-} from "./fingerprint.ts";
-import { createTurnFinder, hasUniqueId, keyOf, keyOfNext, type Predecessor } from "./link-find.ts";
+import { type AnswerPrint, type ConversationPrint, printConversation } from "./fingerprint.ts";
+import { continueHistory, type Hash } from "./history.ts";
+import { createTurnFinder, keyOf, keyOfNext, type Predecessor } from "./link-find.ts";
 import { readIdentity } from "./link-identity.ts";
 import { type Attempt, createRetryTracker, readCount, type RetryHints } from "./link-retry.ts";
 import { readOpenedConversation, readStoredLinks } from "./link-stored.ts";
@@ -185,7 +180,10 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     turn.historyKey = keys[certain];
     turn.toolCalls = openToolCalls(print.answers);
     if (opensTrace && orphans.size > 0) {
-      joinOrphan(turn, print.turns.some(hasUniqueId) || print.answers.some(hasTurnKey) ? keys : keys.slice(0, certain));
+      joinOrphan(
+        turn,
+        print.uniqueFrom < print.turns.length || print.answers.some(hasTurnKey) ? keys : keys.slice(0, certain),
+      );
     }
     turns.add(turn, keys);
     if (predecessor?.skipped === 0) noteContinuation(predecessor.turn, print.added);

@@ -10,6 +10,23 @@ const SHORTEST_UNIQUE_ID = 9;
  * @param name - of the tool: where it is a part of the id, it says nothing
  */
 export function isUniqueId(id: string, name = ""): boolean {
+  // An agent sends all of them back with each call.
+  const key = `${id} ${name}`;
+  if (key.length > LONGEST_KNOWN) return looksUnique(id, name);
+  let isUnique = known.get(key);
+  if (isUnique === undefined) {
+    isUnique = looksUnique(id, name);
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(key, isUnique);
+  }
+  return isUnique;
+}
+
+const known = new Map<string, boolean>();
+const MAX_KNOWN = 2_000;
+const LONGEST_KNOWN = 128;
+
+function looksUnique(id: string, name: string): boolean {
   const rest = name === "" ? id : id.replaceAll(name, "_");
   return rest.split(/[_:.]/).some(looksRandom);
 }

@@ -131,6 +131,7 @@ export function createRequestAbridger(exchange: Exchange, options: AbridgeOption
   const { requestBody, requestHeaders, requestTruncated } = exchange;
   const type = mediaTypeOf(requestHeaders["content-type"]);
   if (requestBody === undefined || requestTruncated || !(type === "" || type.includes("json"))) return undefined;
+  if (!mayHoldLongString(requestBody, options.keepLength)) return undefined;
   const abridger = new JsonAbridger({ ...options, isVectors: false });
   const pieces = listPieces(requestBody);
   return {
@@ -144,6 +145,39 @@ export function createRequestAbridger(exchange: Exchange, options: AbridgeOption
       return false;
     },
   };
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/**
+ * Whether a JSON text may hold a string of that length: an agent's request is big for the number of its messages. Such a
+ * string would fill a stretch of half its length, in which then no string begins or ends.
+ */
+function mayHoldLongString(body: string | Uint8Array, length: number): boolean {
+  const stretch = Math.floor(length / 2);
+  for (let start = 0; start + stretch <= body.length; start += stretch) {
+    if (!holdsBorder(body, start, start + stretch)) return true;
+  }
+  return false;
+}
+
+function holdsBorder(body: string | Uint8Array, start: number, end: number): boolean {
+  for (let at = findQuote(body, start, end); at !== -1; at = findQuote(body, at + 1, end)) {
+    let first = at;
+    while (first > 0 && unitAt(body, first - 1) === BACKSLASH) first -= 1;
+    if ((at - first) % 2 === 0) return true;
+  }
+  return false;
+}
+
+function findQuote(body: string | Uint8Array, from: number, end: number): number {
+  const at = typeof body === "string" ? body.indexOf('"', from) : body.indexOf(QUOTE, from);
+  return at < end ? at : -1;
+}
+
+function unitAt(body: string | Uint8Array, at: number): number | undefined {
+  return typeof body === "string" ? body.charCodeAt(at) : body[at];
 }
 
 const encoder = new TextEncoder();

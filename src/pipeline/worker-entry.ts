@@ -4,7 +4,8 @@
  */
 import { createKeyedHash, digestMedia, receiveTasks } from "#platform";
 import { setMark } from "../abridged-text.ts";
-import { type ConversationPrint, type Hash, printConversation } from "../enrich/fingerprint.ts";
+import { type ConversationPrint, printConversation, settlePrint } from "../enrich/fingerprint.ts";
+import type { Hash } from "../enrich/history.ts";
 import { hasCallShape } from "../providers/call-shape.ts";
 import type { Exchange } from "../types.ts";
 import type { AssembledExchange } from "./assemble.ts";
@@ -45,10 +46,8 @@ function isWholeChat(
 }
 
 function print({ request, response }: AssembledExchange, hash: Hash): ConversationPrint {
-  return printConversation(
-    { system: request.system, messages: request.messages, choices: response.choices, goesOn: true },
-    hash,
-  );
+  const { system, messages } = request;
+  return settlePrint(printConversation({ system, messages, choices: response.choices, goesOn: true }, hash));
 }
 
 /** What reading does not need is empty. */

@@ -1,0 +1,252 @@
+/**
+ * The history of a conversation, as keyed hashes: of all up to a turn, and of the turn alone. An agent sends back hundreds
+ * of turns with each call, and of nearly all of them nobody asks for the hash: it is made for who does.
+ */
+import type { Message, Part, ToolCallPart } from "../types.ts";
+import { describeMessage, describeParts, describeTurn, type TurnText } from "./describe-turn.ts";
+import { isModelRole, readItemReferences } from "./roles.ts";
+
+/** A keyed hash, from the platform. */
+export type Hash = (text: string) => string;
+
+export type ToolCallPrint = Pick<ToolCallPart, "id" | "name">;
+
+/** A turn of the model, sent back or just given. */
+export interface SaidPrint {
+  /** Of everything up to and with this turn. `undefined`: the turn says nothing that could be recognised. */
+  readonly historyKey: string | undefined;
+  /** Of the turn alone; only where its tool calls have ids that nobody else has. */
+  readonly turnKey: string | undefined;
+  /** Of each of its tool calls whose id nobody else has: some SDKs join turns, or take them apart. */
+  readonly callKeys: readonly string[];
+  /** Of what it says, where tool calls before it tell which conversation it is in. */
+  readonly said: string | undefined;
+  readonly toolCalls: readonly ToolCallPrint[];
+}
+
+export interface TurnPrint extends SaidPrint {
+  /** Items that stand for the turn, or for parts of it. */
+  readonly itemIds: readonly string[];
+  /** It holds an id that nobody else has: of a call, or of an item. */
+  readonly isUnique: boolean;
+}
+
+/** What there is none of is shared. */
+const NONE: readonly never[] = Object.freeze([]);
+
+/** As many turns are hashed in one go, once there are more: each hash takes as long as half a kilobyte of text. */
+const BLOCK = 8;
+/** The newest turns are looked at once more where a history was written anew. */
+const LOOKED_AT_AGAIN = 4;
+const MAX_CALL_KEYS = 8;
+
+export class History {
+  readonly turns: readonly TurnPrint[];
+  /** The last message is the model's: a prefill, or an answer that shall go on. */
+  readonly begun: readonly Part[];
+  /** What came after the last turn is in the messages from the one index to the other. */
+  readonly newFrom: number;
+  readonly newTo: number;
+  /** There are tool calls in it whose ids nobody else has. */
+  readonly isKnown: boolean;
+  readonly #hash: Hash;
+  /** What stands before all messages. */
+  readonly #head: string;
+  readonly #texts: TurnText[] = [];
+  /** What came before each turn and after the one before it; the last is what came after them all. */
+  readonly #segments: string[] = [];
+  readonly #keys: string[] = [];
+  readonly #blocks: string[] = [];
+
+  constructor(system: readonly Part[], messages: readonly Message[], hash: Hash) {
+    const instructions = describeParts(system, hash);
+    this.#hash = hash;
+    this.#head = `system ${instructions.length} ${instructions}`;
+    const turns: TurnPrint[] = [];
+    let begun: readonly Part[] = NONE;
+    let [newFrom, newTo] = [0, messages.length];
+    let isKnown = false;
+    let segment = "";
+    for (let index = 0; index < messages.length;) {
+      const end = endOfTurn(messages, index);
+      if (end === index) {
+        segment += describeMessage(messages[index] as Message, hash);
+        index += 1;
+        continue;
+      }
+      const { parts, itemIds } = joinMessages(messages, index, end);
+      const text = describeTurn(parts, itemIds, hash);
+      isKnown ||= text.unique !== "";
+      turns.push(new SentTurn(this, turns.length, text, itemIds));
+      this.#texts.push(text);
+      this.#segments.push(segment);
+      if (end === messages.length) {
+        begun = parts;
+        newTo = index;
+      } else {
+        newFrom = end;
+        segment = "";
+      }
+      index = end;
+    }
+    if (begun.length === 0) this.#segments.push(segment);
+    this.turns = turns;
+    this.begun = begun;
+    this.newFrom = newFrom;
+    this.newTo = newTo;
+    this.isKnown = isKnown;
+  }
+
+  /** Turns that an answer comes after: one at the end of all is a part of it. */
+  get #count(): number {
+    return this.#segments.length - 1;
+  }
+
+  /** What was added after the last turn. */
+  get added(): string {
+    return this.#segments[this.#count] ?? "";
+  }
+
+  /** Of a conversation that ends with an answer of that text. */
+  printAnswer(text: string): string {
+    return this.#print(this.#count, text);
+  }
+
+  /** Of such an answer and what came since the turn before: see `continueHistory`. */
+  digestAnswer(text: string): string {
+    return this.#hash(this.#describe(this.#count, text));
+  }
+
+  printTurn(index: number): string {
+    return this.#print(index, this.#textOf(index));
+  }
+
+  printCalls(text: TurnText): string | undefined {
+    return text.unique === "" ? undefined : this.#hash(`calls${text.unique}`);
+  }
+
+  /** Of one alone it is that of the turn. */
+  printEachCall(text: TurnText): readonly string[] {
+    const { uniqueCalls } = text;
+    if (uniqueCalls.length > 1) return uniqueCalls.slice(-MAX_CALL_KEYS).map((call) => this.#hash(`calls${call}`));
+    const turnKey = this.printCalls(text);
+    return turnKey === undefined ? NONE : [turnKey];
+  }
+
+  printSaid({ text }: TurnText): string | undefined {
+    return text === "" ? undefined : this.#hash(`said ${text}`);
+  }
+
+  isLookedAtAgain(index: number): boolean {
+    return this.isKnown && index >= this.#texts.length - LOOKED_AT_AGAIN;
+  }
+
+  /**
+   * The first turn is hashed in one go with all before it. The next ones are hashed each on its own, then joined to the
+   * history: the same can be done where of the history only the key is known. Later ones are hashed with those that came
+   * since the last whole block.
+   */
+  #print(index: number, text: string): string {
+    const turn = this.#describe(index, text);
+    if (index === 0) return this.#hash(this.#head + turn);
+    if (index < BLOCK) return continueHistory(this.#keyOf(index - 1), this.#hash(turn), this.#hash);
+    const start = index - (index % BLOCK);
+    return this.#hash(this.#printBlocks(start) + this.#join(start, index) + turn);
+  }
+
+  /** Of one of the first turns. */
+  #keyOf(index: number): string {
+    for (let next = this.#keys.length; next <= index; next += 1) {
+      this.#keys.push(this.#print(next, this.#textOf(next)));
+    }
+    return this.#keys[index] as string;
+  }
+
+  /** Of all before a turn with which a block begins. */
+  #printBlocks(end: number): string {
+    for (let start = this.#blocks.length * BLOCK; start < end; start += BLOCK) {
+      const before = this.#blocks.at(-1) ?? this.#head;
+      this.#blocks.push(this.#hash(before + this.#join(start, start + BLOCK)));
+    }
+    return this.#blocks[end / BLOCK - 1] as string;
+  }
+
+  #join(start: number, end: number): string {
+    let joined = "";
+    for (let index = start; index < end; index += 1) joined += this.#describe(index, this.#textOf(index));
+    return joined;
+  }
+
+  /** With its length in front, no text can look like what comes behind it. */
+  #describe(index: number, text: string): string {
+    return `${this.#segments[index]} turn ${text.length} ${text}`;
+  }
+
+  #textOf(index: number): string {
+    return this.#texts[index]?.text ?? "";
+  }
+}
+
+/** @param historyKey - of all before @param digest - of the turn that follows */
+export function continueHistory(historyKey: string, digest: string, hash: Hash): string {
+  return hash(`${historyKey} ${digest}`);
+}
+
+class SentTurn implements TurnPrint {
+  readonly toolCalls: readonly ToolCallPrint[];
+  readonly itemIds: readonly string[];
+  readonly isUnique: boolean;
+  readonly #history: History;
+  readonly #index: number;
+  readonly #text: TurnText;
+
+  constructor(history: History, index: number, text: TurnText, itemIds: readonly string[]) {
+    this.toolCalls = text.toolCalls;
+    this.itemIds = itemIds;
+    this.isUnique = text.unique !== "" || itemIds.length > 0;
+    this.#history = history;
+    this.#index = index;
+    this.#text = text;
+  }
+
+  get historyKey(): string | undefined {
+    return this.#text.text === "" ? undefined : this.#history.printTurn(this.#index);
+  }
+
+  get turnKey(): string | undefined {
+    return this.#history.printCalls(this.#text);
+  }
+
+  get callKeys(): readonly string[] {
+    return this.#history.isLookedAtAgain(this.#index) ? this.#history.printEachCall(this.#text) : NONE;
+  }
+
+  get said(): string | undefined {
+    return this.#history.isLookedAtAgain(this.#index) ? this.#history.printSaid(this.#text) : undefined;
+  }
+}
+
+function joinMessages(
+  messages: readonly Message[],
+  start: number,
+  end: number,
+): { parts: readonly Part[]; itemIds: readonly string[] } {
+  const first = messages[start];
+  if (first !== undefined && end - start === 1) return { parts: first.parts, itemIds: readItemReferences(first) };
+  const said = messages.slice(start, end);
+  return { parts: said.flatMap(({ parts }) => parts), itemIds: said.flatMap(readItemReferences) };
+}
+
+/** Messages of the model in a row are one turn: some APIs keep texts and calls apart. @returns `start`: there is none */
+export function endOfTurn(messages: readonly Message[], start: number): number {
+  let end = start;
+  for (; end < messages.length; end += 1) {
+    const message = messages[end];
+    if (message === undefined || !isModelTurn(message)) break;
+  }
+  return end;
+}
+
+export function isModelTurn(message: Message): boolean {
+  return isModelRole(message.role) || (message.role === "user" && readItemReferences(message).length > 0);
+}
