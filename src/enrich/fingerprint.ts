@@ -54,7 +54,7 @@ export interface Conversation {
 }
 
 /** So many turns back, from the newest, an answer is looked for that a call may go on from. */
-export const MAX_LOOKED_BACK = 16;
+export const MAX_LOOKED_BACK = 8;
 
 /** Most calls are the first of their conversation: what they have none of they share. */
 const NONE: readonly never[] = Object.freeze([]);

@@ -59,6 +59,8 @@ const WAIT_MS = 10;
 const SLICE_MS = 1;
 /** While no more than this share of the room is taken, a loop that is busy is left to the app: what waits can wait. */
 const EASY_SHARE = 0.5;
+/** The same of its bytes: what is big and waits for long is moved about by the garbage collector meanwhile. */
+const EASY_BYTES_SHARE = 0.1;
 
 export function createQueue(options: QueueOptions): Queue {
   const { limits, isPrompt = false } = options;
@@ -109,7 +111,7 @@ export function createQueue(options: QueueOptions): Queue {
   }
 
   function isRoomScarce(): boolean {
-    return dirty.length - first > EASY_SHARE * limits.queueExchanges || bytes > EASY_SHARE * limits.queueBytes;
+    return dirty.length - first > EASY_SHARE * limits.queueExchanges || bytes > EASY_BYTES_SHARE * limits.queueBytes;
   }
 
   function hurry(): void {
