@@ -6,6 +6,8 @@ import { listSaying } from "./shared/text-event.ts";
 export interface DeltaText {
   key: string;
   text: string;
+  /** What differs besides and says nothing. */
+  ignored: JsonObject;
   /** A delta with another text. */
   put(text: string): JsonObject;
 }
@@ -13,8 +15,11 @@ export interface DeltaText {
 const textNames: ReadonlySet<string> = new Set(["content", "reasoning_content", "reasoning"]);
 /** Strings that are none of the texts. Groq names a channel. */
 const quietNames: ReadonlySet<string> = new Set(["role", "channel", "type"]);
-/** Objects that have no part in what is read of a choice: what Azure's filter thinks of it. */
-const ignoredNames: ReadonlySet<string> = new Set(["content_filter_results"]);
+/**
+ * What has no part in what is read of a choice with a delta: what Azure's filter thinks of it, and the text that Together
+ * writes twice.
+ */
+const ignoredNames: ReadonlySet<string> = new Set(["content_filter_results", "text"]);
 
 /** @returns `undefined`: the choice may say more than one text, a finish reason for example */
 export function findDeltaText(choice: JsonObject): DeltaText | undefined {
@@ -24,9 +29,10 @@ export function findDeltaText(choice: JsonObject): DeltaText | undefined {
   const name = findOnly(delta);
   const value = name === undefined ? undefined : delta[name];
   if (name === undefined || value === undefined) return undefined;
-  if (name === "tool_calls") return findArguments(delta, asArray(value));
+  const ignored = { text: choice["text"], token_id: delta["token_id"] };
+  if (name === "tool_calls") return findArguments(delta, asArray(value), ignored);
   if (typeof value !== "string" || !textNames.has(name)) return undefined;
-  return { key: name, text: value, put: (text) => ({ ...delta, [name]: text }) };
+  return { key: name, text: value, ignored, put: (text) => ({ ...delta, [name]: text }) };
 }
 
 function findOnly(object: JsonObject): string | undefined {
@@ -35,7 +41,7 @@ function findOnly(object: JsonObject): string | undefined {
 }
 
 /** A call that was named before goes on. */
-function findArguments(delta: JsonObject, calls: readonly unknown[]): DeltaText | undefined {
+function findArguments(delta: JsonObject, calls: readonly unknown[], ignored: JsonObject): DeltaText | undefined {
   const call = asObject(calls[0]) ?? {};
   const called = asObject(call["function"]) ?? {};
   const text = called["arguments"];
@@ -44,6 +50,7 @@ function findArguments(delta: JsonObject, calls: readonly unknown[]): DeltaText 
   return {
     key: "arguments",
     text,
+    ignored,
     put: (added) => ({ ...delta, tool_calls: [{ ...call, function: { ...called, arguments: added } }] }),
   };
 }

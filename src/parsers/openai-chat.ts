@@ -112,7 +112,7 @@ export const openaiChatParser: Parser<ChatState> = {
     return {
       key: found.key,
       text: found.text,
-      ignored: listIgnored(event),
+      ignored: listIgnored(event, found.ignored),
       add(text) {
         state.endsWithUsage = false;
         foldChatMessage(choices, index, found.put(text), false);

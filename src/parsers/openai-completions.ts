@@ -11,18 +11,20 @@ import type {
   RequestInput,
   ResponseEnd,
   ResponseInput,
+  TextEvent,
 } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { foldChatMessage } from "./openai-chat-choice.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import type { ChoiceFold } from "./shared/choices.ts";
 import { finishChoices } from "./shared/finish-choices.ts";
-import { asArray, asIndex, asObject, asString } from "./shared/json.ts";
+import { asArray, asIndex, asObject, asString, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { openRequest, readInputs } from "./shared/open-request.ts";
 import { findOptIn, readOpenAiUsage } from "./shared/openai-usage.ts";
 import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
+import { listIgnored, listNested, listSaying } from "./shared/text-event.ts";
 
 interface CompletionsState {
   response: ResponseFold;
@@ -69,6 +71,25 @@ export const openaiCompletionsParser: Parser<CompletionsState> = {
       bits |= FRAME_OUTPUT;
     }
     return response.ended || choices.isFinished() ? bits | FRAME_TERMINAL : bits;
+  },
+
+  findText({ response, choices }: CompletionsState, value: unknown): TextEvent | undefined {
+    const event = asObject(value) ?? {};
+    const [choice, ...others] = asArray(event["choices"]);
+    if (others.length > 0 || !isObject(choice) || listNested(event).length > 1) return undefined;
+    const { text, delta } = choice;
+    const isOnly = listSaying(choice).every((name) => name === "text" || name === "delta");
+    const isOther = event["value"] !== undefined || event["content"] !== undefined || response.error !== undefined;
+    if (typeof text !== "string" || !isOnly || isOther) return undefined;
+    // Together says it twice.
+    const { content, token_id } = asObject(delta) ?? {};
+    const index = asIndex(choice["index"]) ?? 0;
+    return {
+      key: "text",
+      text,
+      ignored: listIgnored(event, { content, token_id }),
+      add: (added) => void choices.addText(index, "text", added),
+    };
   },
 
   finish({ response, choices, endsWithWire }: CompletionsState, end: ResponseEnd): ParsedResponse {

@@ -13,7 +13,7 @@ import { createChoiceFold } from "./shared/choices.ts";
 import type { ChoiceFold } from "./shared/choices.ts";
 import { readErrorBody } from "./shared/error-body.ts";
 import { finishChoices } from "./shared/finish-choices.ts";
-import { asArray, asLabel, asObject, isObject } from "./shared/json.ts";
+import { asArray, asIndex, asLabel, asObject, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readOpenAiUsage } from "./shared/openai-usage.ts";
 import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
@@ -104,7 +104,8 @@ export const openaiResponsesParser: Parser<ResponsesState> = {
     return {
       key: "delta",
       text: delta,
-      ignored: listIgnored(event),
+      // Some proxies change it from event to event; the index of the item tells which it is.
+      ignored: listIgnored(event, asIndex(event["output_index"]) === undefined ? {} : { item_id: event["item_id"] }),
       add(added) {
         if (!state.settled) state.stream.fold(type, { ...event, delta: added });
       },

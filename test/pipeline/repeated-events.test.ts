@@ -6,6 +6,7 @@ import { anthropicMessagesParser } from "../../src/parsers/anthropic-messages.ts
 import { type LlmCall, parseExchange, type RecordedExchange } from "../../src/parsers/index.ts";
 import { ollamaParser } from "../../src/parsers/ollama.ts";
 import { openaiChatParser } from "../../src/parsers/openai-chat.ts";
+import { openaiCompletionsParser } from "../../src/parsers/openai-completions.ts";
 import { openaiResponsesParser } from "../../src/parsers/openai-responses.ts";
 import type { Parser } from "../../src/parsers/parser.ts";
 import { type AssembledExchange, createAssembly } from "../../src/pipeline/assemble.ts";
@@ -17,7 +18,13 @@ interface Event {
   name?: string;
 }
 
-const parsers = [openaiChatParser, anthropicMessagesParser, openaiResponsesParser, ollamaParser] as unknown as Parser[];
+const parsers = [
+  openaiChatParser,
+  anthropicMessagesParser,
+  openaiResponsesParser,
+  openaiCompletionsParser,
+  ollamaParser,
+] as unknown as Parser[];
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -83,6 +90,9 @@ function write(value: unknown, style: string, index: number): string {
 
 const padding = fc.constantFrom({}, { obfuscation: "x" }, { obfuscation: 'a"b\\c' }, { obfuscation: "" }, { p: "abc" });
 
+/** Together says all twice. */
+const twice = fc.option(fc.record({ text, token_id: fc.nat() }), { nil: undefined });
+
 const chatEvent = fc
   .record({
     delta: fc.oneof(
@@ -108,11 +118,32 @@ const chatEvent = fc
     index: fc.constantFrom(0, 0, 0, 1),
     end: fc.constantFrom(null, null, null, null, "stop"),
     padding,
+    twice,
   })
-  .map(({ delta, more, index, end, padding: pad }) => {
-    const choices = [{ index, delta, logprobs: null, finish_reason: end }];
+  .map(({ delta, more, index, end, padding: pad, twice: again }) => {
+    const { text: said, token_id } = again ?? {};
+    const choices = [{ index, text: said, delta: { ...delta, token_id }, logprobs: null, finish_reason: end }];
     return Object.assign({ id: "chatcmpl-1", model: "gpt", choices }, more, pad);
   });
+
+const completionEvent = fc
+  .record({
+    text: fc.oneof({ weight: 8, arbitrary: text }, fc.constantFrom(null, undefined)),
+    index: fc.constantFrom(0, 0, 0, 1),
+    end: fc.constantFrom(null, null, null, "length"),
+    delta: fc.option(fc.record({ content: text, token_id: fc.nat() }), { nil: undefined }),
+    more: fc.constantFrom(
+      {},
+      {},
+      {},
+      { value: "v" },
+      { content: "c" },
+      { usage: { total_tokens: 3, prompt_tokens: 1 } },
+    ),
+  })
+  .map(({ text: said, index, end, delta, more }) =>
+    Object.assign({ id: "cmpl", choices: [{ index, text: said, delta, logprobs: null, finish_reason: end }] }, more),
+  );
 
 const ollamaLine = fc
   .record({
@@ -143,19 +174,21 @@ const responseEvent = fc
   .record({
     kind: fc.constantFrom("output_text", "output_text", "reasoning_summary_text", "function_call_arguments"),
     delta: text,
-    output_index: fc.constantFrom(0, 0, 1),
+    item_id: fc.constantFrom("i", "i", "j"),
+    output_index: fc.constantFrom(0, 0, 0, 1, undefined),
     sequence_number: fc.nat(),
     padding,
   })
   .map(({ kind, padding: pad, ...fields }) => {
     const type = `response.${kind}.delta`;
-    return Object.assign({ type, content_index: 0, item_id: "i", logprobs: [] }, fields, pad);
+    return Object.assign({ type, content_index: 0, logprobs: [] }, fields, pad);
   });
 
 describe.each([
   ["openai-chat", openaiChatParser, chatEvent],
   ["anthropic-messages", anthropicMessagesParser, messageEvent],
   ["openai-responses", openaiResponsesParser, responseEvent],
+  ["openai-completions", openaiCompletionsParser, completionEvent],
   ["ollama", ollamaParser, ollamaLine],
 ] as [string, Parser, fc.Arbitrary<{ type?: string }>][])("events of %s that are alike", (_, parser, event) => {
   it("say the same as when each is parsed", () => {

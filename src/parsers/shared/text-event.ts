@@ -4,16 +4,21 @@ import type { JsonObject } from "./json.ts";
 
 /** Padding that hides the length of the text (OpenAI, Mistral), a running number, and when it was said (Ollama). */
 const ignoredNames = ["obfuscation", "p", "sequence_number", "created_at"] as const;
-const NONE: ReadonlyMap<string, string | number> = new Map();
 
-/** @param event - the outermost object of the event */
-export function listIgnored(event: JsonObject): TextEvent["ignored"] {
-  let found: Map<string, string | number> | undefined;
-  for (const name of ignoredNames) {
-    const value = event[name];
-    if (typeof value === "string" || typeof value === "number") (found ??= new Map()).set(name, value);
-  }
-  return found ?? NONE;
+/**
+ * What differs from event to event and says nothing.
+ *
+ * @param event - the outermost object of the event
+ * @param more - members of objects in it, by their names
+ */
+export function listIgnored(event: JsonObject, more: JsonObject = {}): TextEvent["ignored"] {
+  const found = new Map<string, string | number>();
+  const note = (name: string, value: unknown): void => {
+    if (typeof value === "string" || typeof value === "number") found.set(name, value);
+  };
+  for (const name of ignoredNames) note(name, event[name]);
+  for (const name in more) note(name, more[name]);
+  return found;
 }
 
 /** The members of an object that say something: nested ones, and strings. */
