@@ -42,6 +42,36 @@ describe("by history", () => {
     expect(two.call.trace).toMatchObject({ traceId: one.call.trace.traceId, linkedBy: "history" });
   });
 
+  it.each([6, 8, 9, 15, 16, 17, 40])("knows an answer again after %i others", (before) => {
+    const { ask } = createTestLinker();
+    const earlier: Message[] = [];
+    for (let turn = 0; turn < before; turn += 1) earlier.push(user(`q${turn}`), assistant(text(`a${turn}`)));
+    const one = ask([...earlier, first], [text("Sunny.")]);
+    const two = ask([...one.history, user("And tomorrow?")], [text("Rain.")]);
+    const three = ask([...two.history, user("Thanks")], [text("Bye.")]);
+    expect(two.call.trace).toMatchObject({ parentSpanId: one.call.trace.spanId, linkedBy: "history" });
+    expect(three.call.trace).toMatchObject({ parentSpanId: two.call.trace.spanId, linkedBy: "history" });
+    // The same answer after another history.
+    earlier[0] = user("another");
+    expect(traces(one, ask([...earlier, first, assistant(text("Sunny.")), user("?")], [text("Rain.")]))).toBe(2);
+  });
+
+  it("is not taken in by texts that look like turns", () => {
+    const { ask } = createTestLinker();
+    const many = Array.from({ length: 9 }, (_, turn) => [user(`q${turn}`), assistant(text(`a${turn}`))]).flat();
+    const one = ask([...many, first], [text("Sunny.")]);
+    const joined = [...many.slice(0, -1), assistant(text("a8 user  text 20 What is the weather? turn 6 Sunny."))];
+    expect(traces(one, ask([...joined, user("And tomorrow?")], [text("Rain.")]))).toBe(2);
+  });
+
+  it("looks back as far as a few answers that were not seen", () => {
+    const { ask } = createTestLinker();
+    const one = ask([first], [text("Sunny.")], { call: { context: { userId: "u" } } });
+    const unseen = Array.from({ length: 3 }, (_, turn) => [user(`q${turn}`), assistant(text(`a${turn}`))]).flat();
+    const two = ask([...one.history, ...unseen, user("And?")], [text("Rain.")], { call: { context: { userId: "u" } } });
+    expect(two.call.trace).toMatchObject({ traceId: one.call.trace.traceId, turn: 5 });
+  });
+
   it("takes any of several choices", () => {
     const { ask } = createTestLinker();
     const one = ask([first], [[text("Sunny.")], [text("Bright.")]]);

@@ -1,6 +1,7 @@
 /** What is recorded of a big body does not depend on whether its long strings were shortened before it was parsed. */
 import { createHash } from "node:crypto";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ABRIDGED_PIECE, JsonAbridger } from "../../src/decode/abridge-json.ts";
 import { getMark, LEAST_ABRIDGED } from "../../src/abridged-text.ts";
@@ -9,6 +10,7 @@ import { recoverLargeJson } from "../../src/decode/repair-json.ts";
 import { createLinker } from "../../src/enrich/link.ts";
 import { noteEnd } from "../../src/interceptor/exchange.ts";
 import { randomHex } from "../../src/interceptor/id.ts";
+import { createRequestAbridger } from "../../src/pipeline/abridge-body.ts";
 import { createJob, type JobOptions } from "../../src/pipeline/exchange-job.ts";
 import { createKeyedHash, createRunningSums, type RunningSums } from "../../src/platform/node.ts";
 import { createRecorder } from "../../src/record-call.ts";
@@ -453,6 +455,26 @@ describe("a body that is being shortened", () => {
     const { bytes: all, gapAt } = kept.take();
     for (const part of [all.subarray(0, gapAt), all.subarray(gapAt)])
       expect(() => new TextDecoder("utf-8", { fatal: true }).decode(part)).not.toThrow();
+  });
+});
+
+describe("a request that is big for the number of its texts", () => {
+  const piece = fc.constantFrom("word ", '"', "\\", '\\"', "\n", "é", "x".repeat(400), '","', '":"', "{}");
+  const long = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(""));
+
+  it("is not looked through, and each is that may hold a long one", () => {
+    fc.assert(
+      fc.property(fc.array(long, { maxLength: 8 }), fc.boolean(), (texts, isBytes) => {
+        const json = chat(texts.map(user));
+        const exchange = startExchange({ request: json });
+        exchange.requestBody = isBytes ? new TextEncoder().encode(json) : json;
+        const options = { keepLength: 1_000, maxBytes: exchangeBytes, isVectors: false, sums };
+        const longest = Math.max(0, ...texts.map((content) => JSON.stringify(content).length - 2));
+        if (longest >= 1_000) expect(createRequestAbridger(exchange, options)).toBeDefined();
+        if (longest < 400) expect(createRequestAbridger(exchange, options)).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
