@@ -13,6 +13,7 @@
  * @property {number} [warmUp] calls before that
  * @property {number} atOnce
  * @property {number} [requestLength] characters of the prompt
+ * @property {number} [turns] of an agent, which are all in the request
  * @property {boolean} [quick] part of the short form
  * @property {"too" | "only"} [peers] measured with the peers: besides, or with them only
  */
@@ -46,6 +47,17 @@ export const SCENARIOS = {
     warmUp: 500,
     atOnce: 4,
     requestLength: 100_000,
+    quick: true,
+    peers: "too",
+  },
+  "agent-100k": {
+    title: "100 KB request of an agent",
+    client: "sdk",
+    model: "bench:json:2048",
+    calls: 800,
+    warmUp: 500,
+    atOnce: 4,
+    turns: 40,
     quick: true,
     peers: "too",
   },

@@ -327,18 +327,42 @@ function isSameCall({ marker, path, method }: CallState, options: DispatchOption
   return path.length > 1 && options.path?.endsWith(path) === true && (options.method ?? "GET") === method;
 }
 
-/** A Proxy, because fetch reads more of a dispatcher than `dispatch`; methods keep their `this`. */
 function standInFor(target: Dispatcher, isGlobal: boolean, state: CallState): Dispatcher {
   const dispatchTapped: Dispatch = (options, handler) => {
     const real = isGlobal ? (findDispatcherFor(handler) ?? target) : target;
     return dispatchAttached(state, (next, mirrored) => real.dispatch(next, mirrored), options, handler);
   };
+  return new (standInClassOf(target))(dispatchTapped, state.marker);
+}
+
+type StandInClass = new (dispatch: Dispatch, marker: CallMarker) => Dispatcher;
+const standInClasses = new WeakMap<Dispatcher, StandInClass>();
+
+/** One for each dispatcher: there is a call for each stand-in, and hardly ever more than a few dispatchers. */
+function standInClassOf(target: Dispatcher): StandInClass {
+  let standInClass = standInClasses.get(target);
+  if (standInClass === undefined) {
+    standInClass = class StandIn {
+      readonly dispatch: Dispatch;
+      readonly [MARKER]: CallMarker;
+      constructor(dispatch: Dispatch, marker: CallMarker) {
+        this.dispatch = dispatch;
+        this[MARKER] = marker;
+      }
+    } as unknown as StandInClass;
+    Reflect.deleteProperty(standInClass.prototype, "constructor");
+    Object.setPrototypeOf(standInClass.prototype, readThrough(target));
+    standInClasses.set(target, standInClass);
+  }
+  return standInClass;
+}
+
+/** A Proxy, because fetch reads more of a dispatcher than `dispatch`; methods keep their `this`. */
+function readThrough(target: Dispatcher): Dispatcher {
   return new Proxy(target, {
     get(dispatcher, key) {
-      if (key === "dispatch") return dispatchTapped;
-      if (key === MARKER) return state.marker;
       const value: unknown = Reflect.get(dispatcher, key, dispatcher);
-      return typeof value === "function" ? (value.bind(dispatcher) as unknown) : value;
+      return typeof value === "function" && key !== "constructor" ? (value.bind(dispatcher) as unknown) : value;
     },
   });
 }
