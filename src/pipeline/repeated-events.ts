@@ -11,8 +11,8 @@ export class RepeatedEvents {
   #name: string | undefined;
   #isUsed = false;
   #useless = 0;
-  /** What was read and not folded yet. */
-  #text = "";
+  /** What was read and not folded yet; `undefined`: no event was. */
+  #text: string | undefined;
 
   /** Nothing is gained by learning more. */
   get isUseless(): boolean {
@@ -34,15 +34,15 @@ export class RepeatedEvents {
     const text = this.#pattern.read(json);
     if (text === undefined) return false;
     this.#isUsed = true;
-    this.#text += text;
+    this.#text = this.#text === undefined ? text : this.#text + text;
     return true;
   }
 
   /** Folds what was taken: before anything else is, and before anyone asks what was folded. */
   flush(): void {
-    if (this.#text === "") return;
     const text = this.#text;
-    this.#text = "";
+    if (text === undefined) return;
+    this.#text = undefined;
     this.#event?.add(text);
   }
 }

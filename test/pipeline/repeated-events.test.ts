@@ -116,7 +116,7 @@ const chatEvent = fc
       { error: { message: "no" } },
     ),
     index: fc.constantFrom(0, 0, 0, 1),
-    end: fc.constantFrom(null, null, null, null, "stop"),
+    end: fc.constantFrom(null, null, null, undefined, undefined, "stop"),
     padding,
     twice,
   })
