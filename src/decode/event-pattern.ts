@@ -22,8 +22,8 @@ interface Hole {
 const NOT_PLAIN = /[^ -[\]-\uffff]/;
 const ONLY_BRACKETS = /^"?[\]} ]*$/;
 const WHOLE_NUMBER = /(?:0|[1-9]\d{0,14})/y;
-/** Of a shorter piece of a text V8 makes a copy; a longer one keeps all of the text alive. */
-const LEAST_PIECE = 13;
+/** A name that is written otherwise, or a text in another place than it seems. */
+const ODD = /\\|"\s+:/;
 
 /**
  * @param json - the event
@@ -37,6 +37,12 @@ export function createEventPattern(json: string, { key, text, ignored }: Pattern
     const found = typeof value === "string" ? findString(json, name, value) : findNumber(json, name, value);
     if (found !== undefined) holes.push(found);
   }
+  holes.sort((a, b) => a.start - b.start);
+  let at = 0;
+  for (const { start, end } of [...holes, { start: json.length, end: 0 }]) {
+    if (ODD.test(json.slice(at, start))) return undefined;
+    at = end;
+  }
   return new EventPattern(json, holes);
 }
 
@@ -48,9 +54,10 @@ export class EventPattern {
   /** Nothing but brackets, between which Anthropic puts blanks to hide how long the text is. */
   readonly #mayBePadded: boolean;
 
-  constructor(json: string, holes: Hole[]) {
+  /** @param holes - in order */
+  constructor(json: string, holes: readonly Hole[]) {
     let at = 0;
-    for (const { start, end, kind } of holes.sort((a, b) => a.start - b.start)) {
+    for (const { start, end, kind } of holes) {
       this.#before.push(copyText(json.slice(at, start)));
       this.#kinds.push(kind);
       at = end;
@@ -60,7 +67,10 @@ export class EventPattern {
     this.#behind = copyText(this.#mayBePadded ? behind.replaceAll(" ", "") : behind);
   }
 
-  /** @returns the text in an event of this pattern; `undefined`: it is another one, or no JSON */
+  /**
+   * @returns the text in an event of this pattern, which may keep all of the given one alive; `undefined`: it is another
+   *   one, or no JSON
+   */
   read(json: string): string | undefined {
     let found: string | undefined;
     let at = 0;
@@ -126,7 +136,7 @@ function findStringEnd(json: string, start: number): number {
 /** `undefined`: it is no JSON. */
 function readString(json: string, start: number, end: number): string | undefined {
   const raw = json.slice(start, end);
-  if (!NOT_PLAIN.test(raw)) return raw.length < LEAST_PIECE ? raw : copyText(raw);
+  if (!NOT_PLAIN.test(raw)) return raw;
   try {
     return JSON.parse(`"${raw}"`) as string;
   } catch {
@@ -134,7 +144,7 @@ function readString(json: string, start: number, end: number): string | undefine
   }
 }
 
-/** The same text, which keeps no longer one alive that it was cut from. */
-function copyText(text: string): string {
+/** The same text in one piece, which keeps none alive that it was made of or cut from. */
+export function copyText(text: string): string {
   return ` ${text}`.slice(1);
 }

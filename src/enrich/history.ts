@@ -66,6 +66,7 @@ export class History {
     let begun: readonly Part[] = NONE;
     let [newFrom, newTo] = [0, messages.length];
     let isKnown = false;
+    let isOpen = false;
     let segment = "";
     for (let index = 0; index < messages.length;) {
       const end = endOfTurn(messages, index);
@@ -81,6 +82,8 @@ export class History {
       this.#texts.push(text);
       this.#segments.push(segment);
       if (end === messages.length) {
+        // It may say nothing: a place for the answer.
+        isOpen = true;
         begun = parts;
         newTo = index;
       } else {
@@ -89,7 +92,7 @@ export class History {
       }
       index = end;
     }
-    if (begun.length === 0) this.#segments.push(segment);
+    if (!isOpen) this.#segments.push(segment);
     this.turns = turns;
     this.begun = begun;
     this.newFrom = newFrom;

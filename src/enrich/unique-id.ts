@@ -11,7 +11,7 @@ const SHORTEST_UNIQUE_ID = 9;
  */
 export function isUniqueId(id: string, name = ""): boolean {
   // An agent sends all of them back with each call.
-  const key = `${id} ${name}`;
+  const key = `${id}\0${name}`;
   if (key.length > LONGEST_KNOWN) return looksUnique(id, name);
   let isUnique = known.get(key);
   if (isUnique === undefined) {

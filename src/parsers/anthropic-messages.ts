@@ -184,7 +184,8 @@ function createMessageFold(input: ResponseInput): AnswerFold {
       if (type !== "content_block_delta" || !isObject(delta) || listNested(value).length > 1) return undefined;
       const key = textKeys.get(delta["type"]);
       const text = key === undefined ? undefined : delta[key];
-      if (key === undefined || typeof text !== "string" || listSaying(delta).length > 2) return undefined;
+      if (key === undefined || typeof text !== "string" || listSaying(delta).length > 2 || Array.isArray(index))
+        return undefined;
       return {
         key,
         text,

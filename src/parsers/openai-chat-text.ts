@@ -46,7 +46,7 @@ function findArguments(delta: JsonObject, calls: readonly unknown[], ignored: Js
   const called = asObject(call["function"]) ?? {};
   const text = called["arguments"];
   const isOnly = calls.length === 1 && findOnly(call) === "function" && findOnly(called) === "arguments";
-  if (!isOnly || typeof text !== "string") return undefined;
+  if (!isOnly || typeof text !== "string" || Array.isArray(call["index"])) return undefined;
   return {
     key: "arguments",
     text,

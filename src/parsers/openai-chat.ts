@@ -115,6 +115,8 @@ export const openaiChatParser: Parser<ChatState> = {
       ignored: listIgnored(event, found.ignored),
       add(text) {
         state.endsWithUsage = false;
+        // What came in between may have said otherwise.
+        foldHead(response, event);
         foldChatMessage(choices, index, found.put(text), false);
       },
     };

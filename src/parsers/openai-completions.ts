@@ -88,7 +88,10 @@ export const openaiCompletionsParser: Parser<CompletionsState> = {
       key: "text",
       text,
       ignored: listIgnored(event, { content, token_id }),
-      add: (added) => void choices.addText(index, "text", added),
+      add(added) {
+        foldHead(response, event);
+        choices.addText(index, "text", added);
+      },
     };
   },
 

@@ -155,7 +155,7 @@ const BACKSLASH = 0x5c;
  * string would fill a stretch of half its length, in which then no string begins or ends.
  */
 function mayHoldLongString(body: string | Uint8Array, length: number): boolean {
-  const stretch = Math.floor(length / 2);
+  const stretch = Math.max(1, Math.floor(length / 2));
   for (let start = 0; start + stretch <= body.length; start += stretch) {
     if (!holdsBorder(body, start, start + stretch)) return true;
   }

@@ -1,8 +1,8 @@
 /** Events of a stream that differ from an earlier one in nothing but a text: they are neither parsed nor folded one by one. */
-import { createEventPattern, type EventPattern } from "../decode/event-pattern.ts";
+import { copyText, createEventPattern, type EventPattern } from "../decode/event-pattern.ts";
 import type { TextEvent } from "../parsers/parser.ts";
 
-/** So often may a pattern be learnt that no other event has: then there are none in this stream. */
+/** So often in a row may be learnt what no other event has: then there is nothing to learn in this stream. */
 const MAX_USELESS = 4;
 
 export class RepeatedEvents {
@@ -16,12 +16,12 @@ export class RepeatedEvents {
 
   /** Nothing is gained by learning more. */
   get isUseless(): boolean {
-    return this.#useless >= MAX_USELESS;
+    return this.#useless > MAX_USELESS;
   }
 
   /** Learns from an event that was folded. */
   learn(json: string, name: string | undefined, event: TextEvent): void {
-    if (this.#pattern !== undefined && !this.#isUsed) this.#useless += 1;
+    this.#useless = this.#isUsed ? 1 : this.#useless + 1;
     this.#isUsed = false;
     this.#event = event;
     this.#name = name;
@@ -43,6 +43,6 @@ export class RepeatedEvents {
     const text = this.#text;
     if (text === undefined) return;
     this.#text = undefined;
-    this.#event?.add(text);
+    this.#event?.add(copyText(text));
   }
 }

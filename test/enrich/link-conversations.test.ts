@@ -64,6 +64,13 @@ describe("by history", () => {
     expect(traces(one, ask([...joined, user("And tomorrow?")], [text("Rain.")]))).toBe(2);
   });
 
+  it.each([[[]], [[text("")]]])("knows an answer to a request that ends with a place for it", (empty) => {
+    const { ask } = createTestLinker();
+    const one = ask([first, assistant(...(empty as Part[]))], [text("Sunny.")]);
+    const two = ask([first, assistant(text("Sunny.")), user("And tomorrow?")], [text("Rain.")]);
+    expect(two.call.trace).toMatchObject({ traceId: one.call.trace.traceId, turn: 2, linkedBy: "history" });
+  });
+
   it("looks back as far as a few answers that were not seen", () => {
     const { ask } = createTestLinker();
     const one = ask([first], [text("Sunny.")], { call: { context: { userId: "u" } } });

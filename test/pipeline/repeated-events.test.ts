@@ -77,7 +77,7 @@ const text = fc.oneof(
     "\u0000",
     "}",
   ),
-  fc.string({ unit: "binary", maxLength: 20 }),
+  fc.string({ unit: "grapheme", maxLength: 20 }),
 );
 const styles = fc.constantFrom("compact", "spaced", "padded");
 
@@ -113,6 +113,8 @@ const chatEvent = fc
       {},
       {},
       { usage: { prompt_tokens: 1, completion_tokens: 2 } },
+      { provider: "p" },
+      { provider: "q", service_tier: "flex" },
       { error: { message: "no" } },
     ),
     index: fc.constantFrom(0, 0, 0, 1),
@@ -299,6 +301,13 @@ describe("a stream of texts", () => {
 });
 
 describe("a pattern", () => {
+  it("is none where a name may be written otherwise", () => {
+    const create = (json: string): unknown => createEventPattern(json, { key: "t", text: "a", ignored: new Map() });
+    expect(create('{"t":"a","\\u0074":"a"}')).toBeUndefined();
+    expect(create('{"t":"a","t" :"a"}')).toBeUndefined();
+    expect(create('{"t":"a"}')).toBeDefined();
+  });
+
   it("is none where the text may stand in two places", () => {
     const json = '{"content":"a","delta":{"content":"a"}}';
     expect(createEventPattern(json, { key: "content", text: "a", ignored: new Map() })).toBeUndefined();
