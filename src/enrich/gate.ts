@@ -10,7 +10,7 @@ import type { Digest } from "./media.ts";
 import { maskEmails, maskPersonalData } from "./redact.ts";
 import { GAP_MARK } from "../types.ts";
 import { cutWithMarker, dropBrokenEnd, dropBrokenStart, isIdentifier } from "./text.ts";
-import { transformJson } from "./transform-json.ts";
+import { type JsonRules, transformJson } from "./transform-json.ts";
 
 export interface PrivacyPolicy {
   /** No content at all. */
@@ -92,6 +92,7 @@ export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE, e
 }
 
 const NO_NOTES: ReadonlySet<string> = new Set();
+const NO_OPTIONS: JsonOptions = Object.freeze({});
 
 /** Models, roles and the like come again and again: those that pass as they are. */
 const plainNames = new Set<string>();
@@ -118,6 +119,8 @@ class TextGate implements Gate {
   readonly #limit: number;
   /** The app has a say, or personal data goes: each text is looked at. */
   readonly #redacts: boolean;
+  /** Those of the last place: a request has dozens of values at one. */
+  #jsonRules: { place: Place; options: JsonOptions; rules: JsonRules } | undefined = undefined;
 
   constructor(policy: PrivacyPolicy, broken: BrokenSides, echoes: readonly string[]) {
     this.policy = policy;
@@ -139,10 +142,18 @@ class TextGate implements Gate {
     return kept === undefined ? undefined : this.#cut(kept, place.side);
   }
 
-  json(value: unknown, place: Place, options: JsonOptions = {}): unknown {
+  json(value: unknown, place: Place, options: JsonOptions = NO_OPTIONS): unknown {
     if (!this.allows(place.side)) return undefined;
     if (typeof value === "string") return this.text(value, place);
-    return transformJson(value, {
+    const known = this.#jsonRules;
+    if (known?.place === place && known.options === options) return transformJson(value, known.rules);
+    const rules = this.#makeJsonRules(place, options);
+    this.#jsonRules = { place, options, rules };
+    return transformJson(value, rules);
+  }
+
+  #makeJsonRules(place: Place, options: JsonOptions): JsonRules {
+    return {
       text: (item, field) => this.#leaf(item, field, place),
       key: this.#redacts
         ? (key, depth) => (options.hasFixedKeys === true && depth === 1 ? key : this.#redactKey(key, place))
@@ -152,7 +163,7 @@ class TextGate implements Gate {
       limit: this.#limit,
       snapshot: options.snapshot === true,
       onCut: () => (this.report.cut[place.side] = true),
-    });
+    };
   }
 
   isKept(text: string, place: Place): boolean {

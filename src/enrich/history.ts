@@ -34,8 +34,12 @@ export interface TurnPrint extends SaidPrint {
 /** What there is none of is shared. */
 const NONE: readonly never[] = Object.freeze([]);
 
-/** As many turns are hashed in one go, once there are more: each hash takes as long as half a kilobyte of text. */
+/**
+ * Once there are more turns than this, they are hashed so many in one go; and where there are many more, again so many:
+ * a hash takes as long as some kilobytes of text.
+ */
 const BLOCK = 8;
+const BIG_BLOCK = 64;
 /** The newest turns are looked at once more where a history was written anew. */
 const LOOKED_AT_AGAIN = 4;
 const MAX_CALL_KEYS = 8;
@@ -56,7 +60,8 @@ export class History {
   /** What came before each turn and after the one before it; the last is what came after them all. */
   readonly #segments: string[] = [];
   readonly #keys: string[] = [];
-  readonly #blocks: string[] = [];
+  /** What stands for all before a turn with which a block begins, by its index. */
+  readonly #blocks = new Map<number, string>();
 
   constructor(system: readonly Part[], messages: readonly Message[], hash: Hash) {
     const instructions = describeParts(system, hash);
@@ -167,11 +172,14 @@ export class History {
 
   /** Of all before a turn with which a block begins. */
   #printBlocks(end: number): string {
-    for (let start = this.#blocks.length * BLOCK; start < end; start += BLOCK) {
-      const before = this.#blocks.at(-1) ?? this.#head;
-      this.#blocks.push(this.#hash(before + this.#join(start, start + BLOCK)));
+    let printed = this.#blocks.get(end);
+    if (printed === undefined) {
+      const start = (Math.ceil(end / BIG_BLOCK) - 1) * BIG_BLOCK;
+      const before = start === 0 ? this.#head : this.#printBlocks(start);
+      printed = this.#hash(before + this.#join(start, end));
+      this.#blocks.set(end, printed);
     }
-    return this.#blocks[end / BLOCK - 1] as string;
+    return printed;
   }
 
   #join(start: number, end: number): string {

@@ -79,6 +79,7 @@ const requestRules: Rules<CallRequest> = {
   bytes: keepNumber,
 };
 
+const FIXED_KEYS = { hasFixedKeys: true };
 const parametersPlace: Place = { where: "request.parameters", side: "input", credentials: true };
 
 /** Each parameter is a field of its own: a schema of a megabyte must not push out the temperature behind it. */
@@ -90,7 +91,7 @@ function keepParameters(parameters: CallRequest["parameters"], gate: Gate): Call
     // As an object of one field, so that the name counts too where it names a credential.
     const field = { [name]: value };
     const isPlain = typeof value === "boolean" || (typeof value === "number" && !gate.policy.redactPii);
-    const entry = isPlain ? field : (gate.json(field, parametersPlace, { hasFixedKeys: true }) as typeof field);
+    const entry = isPlain ? field : (gate.json(field, parametersPlace, FIXED_KEYS) as typeof field);
     if (result === undefined) {
       if (entry[name] === value && value !== undefined && name !== "__proto__") continue;
       result = copyBefore(parameters, name);
@@ -297,9 +298,11 @@ function keepChosenName(name: string, gate: Gate): string {
   return cutText(gate.policy.redactPii ? maskPersonalData(name) : maskCredentials(name), 256);
 }
 
+const SNAPSHOT = { snapshot: true };
+
 /** Arguments and results of the app's own functions: any value, and the app goes on using it. */
 function keepSnapshot(value: unknown, gate: Gate, place: Place): unknown {
-  return gate.json(value, place, { snapshot: true });
+  return gate.json(value, place, SNAPSHOT);
 }
 
 /**

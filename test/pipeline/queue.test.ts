@@ -102,9 +102,9 @@ describe("the queue", () => {
 
   it.each<[string, Partial<typeof limits>, number]>([
     ["calls", { queueExchanges: 80 }, 0],
-    ["bytes", { queueExchanges: 1_000, queueBytes: 80_000 }, 1_000],
+    ["bytes", { queueExchanges: 1_000, queueBytes: 400_000 }, 1_000],
   ])(
-    "keeps up in a loop whose every turn brings more than two slices hold, with half of the room for %s",
+    "keeps up in a loop whose every turn brings more than two slices hold, with its share of the room for %s taken",
     async (_, room, size) => {
       const { queue, done } = collect({ limits: { ...limits, ...room } });
       const log: Exchange[] = [];
