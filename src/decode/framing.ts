@@ -11,6 +11,7 @@ import { createNdjsonSplitter } from "./ndjson.ts";
 import { createSseSplitter } from "./sse.ts";
 import type { Splitter, SplitterSink } from "./splitter.ts";
 import { createUtf8Decoder } from "./utf8.ts";
+import { remember } from "../remember.ts";
 
 export type FramingKind = "json" | "text" | "binary" | "sse" | "ndjson" | "json-array" | "aws-event-stream";
 
@@ -217,10 +218,7 @@ const MAX_KINDS = 200;
 function kindOfMediaType(type: string): FramingKind | undefined {
   const known = kinds.get(type);
   if (known !== undefined || kinds.has(type)) return known;
-  if (kinds.size >= MAX_KINDS) kinds.clear();
-  const kind = readMediaType(type);
-  kinds.set(type, kind);
-  return kind;
+  return remember(kinds, MAX_KINDS, type, readMediaType(type));
 }
 
 function readMediaType(type: string): FramingKind | undefined {

@@ -1,3 +1,5 @@
+import { remember } from "../remember.ts";
+
 /** They come again and again. */
 const types = new Map<string, string>();
 const MAX_TYPES = 200;
@@ -11,7 +13,5 @@ export function mediaTypeOf(contentType: string | undefined): string {
   const end = contentType.indexOf(";");
   const type = (end === -1 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
   if (contentType.length > LONGEST) return type;
-  if (types.size >= MAX_TYPES) types.clear();
-  types.set(contentType, type);
-  return type;
+  return remember(types, MAX_TYPES, contentType, type);
 }

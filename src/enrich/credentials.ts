@@ -5,6 +5,7 @@
 
 import { changeAbridged } from "../abridged-text.ts";
 import { dropBrokenEnd } from "./text.ts";
+import { remember } from "../remember.ts";
 
 interface Pattern {
   /** Any of these must be in the text for the pattern to run: a plain search costs a tenth of a regular expression. */
@@ -173,10 +174,7 @@ export function classifySecretName(name: string): SecretKind | undefined {
   if (name.length > 32) return undefined;
   const known = classified.get(name);
   if (known !== undefined || classified.has(name)) return known;
-  if (classified.size >= MAX_CLASSIFIED) classified.clear();
-  const kind = readSecretName(name);
-  classified.set(name, kind);
-  return kind;
+  return remember(classified, MAX_CLASSIFIED, name, readSecretName(name));
 }
 
 function readSecretName(name: string): SecretKind | undefined {

@@ -1,5 +1,6 @@
 /** Rate limits as the providers' response headers say them. */
 import type { RateLimit } from "../types.ts";
+import { remember } from "../remember.ts";
 
 const MAX_LIMITS = 32;
 
@@ -34,10 +35,7 @@ const MAX_MEANINGS = 1_000;
 function findMeaning(header: string): Meaning | null {
   const known = meanings.get(header);
   if (known !== undefined) return known;
-  if (meanings.size >= MAX_MEANINGS) meanings.clear();
-  const meaning = readMeaning(header);
-  meanings.set(header, meaning);
-  return meaning;
+  return remember(meanings, MAX_MEANINGS, header, readMeaning(header));
 }
 
 function readMeaning(header: string): Meaning | null {

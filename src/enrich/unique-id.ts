@@ -1,4 +1,5 @@
 /** Ids of tool calls: those that nobody else has, and those that everybody has. */
+import { remember } from "../remember.ts";
 
 /** Shorter ones are numbers, or words. */
 const SHORTEST_UNIQUE_ID = 9;
@@ -13,13 +14,7 @@ export function isUniqueId(id: string, name = ""): boolean {
   // An agent sends all of them back with each call.
   const key = `${id}\0${name}`;
   if (key.length > LONGEST_KNOWN) return looksUnique(id, name);
-  let isUnique = known.get(key);
-  if (isUnique === undefined) {
-    isUnique = looksUnique(id, name);
-    if (known.size >= MAX_KNOWN) known.clear();
-    known.set(key, isUnique);
-  }
-  return isUnique;
+  return known.get(key) ?? remember(known, MAX_KNOWN, key, looksUnique(id, name));
 }
 
 const known = new Map<string, boolean>();

@@ -4,6 +4,7 @@
  */
 import { type HeaderOverrides, parseProperties } from "../context.ts";
 import { isRequestHeaderKept, isResponseHeaderKept } from "../providers/headers.ts";
+import { remember } from "../remember.ts";
 
 const PREFIX = "x-llm-tap-";
 const FIELDS = ["user-id", "device-id", "session-id", "trace-id", "privacy-mode", "properties", "ignore"] as const;
@@ -245,9 +246,7 @@ const responseVerdicts: Verdicts = new Map();
 function judgeName(verdicts: Verdicts, name: string, isKept: (lower: string) => boolean): string {
   const lower = name.toLowerCase();
   const verdict = isKept(lower) ? lower : "";
-  if (verdicts.size >= MAX_VERDICTS) verdicts.clear();
-  verdicts.set(name, verdict);
-  return verdict;
+  return remember(verdicts, MAX_VERDICTS, name, verdict);
 }
 
 function isResponseHeaderRead(name: string): boolean {

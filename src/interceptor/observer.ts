@@ -18,6 +18,7 @@ import { createPlaceFinder } from "./place.ts";
 import { createRedirects, type Redirects } from "./redirects.ts";
 import { createId } from "./id.ts";
 import { authorityOf, type HostEntry, type Router } from "./route.ts";
+import { remember } from "../remember.ts";
 
 /** What the interceptor needs of the rest. */
 export interface ObserverOptions {
@@ -85,11 +86,9 @@ export function createObserver(parts: ObserverOptions): Observer {
     if (origin === lastOrigin) return lastKnown;
     let known = interests.get(origin);
     if (known === undefined) {
-      if (interests.size >= CACHE_LIMIT) interests.clear();
       const authority = authorityOf(origin);
       const entry = authority === undefined ? undefined : router.lookUp(authority);
-      known = entry === undefined ? "unknown" : entry;
-      interests.set(origin, known);
+      known = remember(interests, CACHE_LIMIT, origin, entry === undefined ? "unknown" : entry);
     }
     lastOrigin = origin;
     lastKnown = known;

@@ -8,6 +8,7 @@ import { matchPath, type PathMatch, pathnameOf } from "../providers/match-path.t
 import { DEFAULT_OPERATIONS, RULES_OF_API, UPSTREAMS } from "../providers/paths.ts";
 import { findProviderOfUrl } from "../providers/upstream.ts";
 import type { Api, HostOverride, TapOptions } from "../types.ts";
+import { remember } from "../remember.ts";
 
 /** A host that may carry LLM calls. Opaque to everyone but the router that made it. */
 export interface HostEntry {
@@ -65,10 +66,7 @@ export function createRouter(hosts: TapOptions["hosts"]): Router {
   function lookUp(authority: string): HostEntry | null | undefined {
     const cached = cache.get(authority);
     if (cached !== undefined || cache.has(authority)) return cached;
-    if (cache.size >= CACHE_LIMIT) cache.clear();
-    const entry = findEntry(authority, overrides);
-    cache.set(authority, entry);
-    return entry;
+    return remember(cache, CACHE_LIMIT, authority, findEntry(authority, overrides));
   }
 
   return { lookUp, route: routePath, routePoll, sniff: sniffPath };

@@ -14,10 +14,11 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" })
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "types.ts": [],
   "abridged-text.ts": [],
-  decode: ["types.ts", "abridged-text.ts", "platform"],
+  "remember.ts": [],
+  decode: ["types.ts", "abridged-text.ts", "remember.ts", "platform"],
   providers: ["types.ts"],
   parsers: ["types.ts", "abridged-text.ts", "decode", "providers"],
-  enrich: ["types.ts", "abridged-text.ts", "parsers (types)"],
+  enrich: ["types.ts", "abridged-text.ts", "remember.ts", "parsers (types)"],
   // The exchange is where the two rooms meet: one fills it, the other empties it.
   pipeline: [
     "types.ts",
@@ -30,7 +31,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "interceptor",
     "background.ts (types)",
   ],
-  interceptor: ["types.ts", "providers", "context.ts", "platform", "parsers (types)"],
+  interceptor: ["types.ts", "remember.ts", "providers", "context.ts", "platform", "parsers (types)"],
   sinks: ["types.ts", "errors.ts", "gen-ai-span.ts"],
 };
 
