@@ -6,6 +6,7 @@
  */
 import type { RunningSums } from "#platform";
 import { cutMark, writeFacts } from "../abridged-text.ts";
+import { isEscapedAt } from "./json-string.ts";
 import { KeptBytes } from "./kept-bytes.ts";
 import { LongString } from "./long-string.ts";
 
@@ -137,9 +138,7 @@ export class JsonAbridger {
     for (;;) {
       const quote = text.indexOf('"', from);
       const end = quote === -1 ? text.length : quote;
-      let first = end;
-      while (first > from && text.charCodeAt(first - 1) === 0x5c) first -= 1;
-      const isEscaped = (end - first) % 2 === 1;
+      const isEscaped = isEscapedAt(text, end, from);
       if (quote === -1) {
         this.#isEscaped = isEscaped;
         return -1;
