@@ -59,6 +59,7 @@ export class History {
   readonly #texts: TurnText[] = [];
   /** What came before each turn and after the one before it; the last is what came after them all. */
   readonly #segments: string[] = [];
+  /** Of the first turns: each is needed for the next one. */
   readonly #keys: string[] = [];
   /** What stands for all before a turn with which a block begins, by its index. */
   readonly #blocks = new Map<number, string>();
@@ -126,7 +127,7 @@ export class History {
   }
 
   printTurn(index: number): string {
-    return this.#print(index, this.#textOf(index));
+    return index < BLOCK ? this.#keyOf(index) : this.#print(index, this.#textOf(index));
   }
 
   printCalls(text: TurnText): string | undefined {
