@@ -13,7 +13,11 @@ const [major = ""] = process.versions.node.split(".");
 const file = new URL("interception/expected-skips.json", import.meta.url);
 const expected = (JSON.parse(readFileSync(file, "utf8")) as Record<string, Record<string, number>>)[major] ?? {};
 /** They read recordings that not everybody has beside the project, and say so. */
-const FREE: ReadonlySet<string> = new Set(["test/parsers/corpus.test.ts", "test/enrich/recorded-traffic.test.ts"]);
+const FREE: ReadonlySet<string> = new Set([
+  "test/parsers/corpus.test.ts",
+  "test/enrich/recorded-traffic.test.ts",
+  "test/pipeline/repeated-events.test.ts",
+]);
 
 export function createSkipCounter(): Reporter {
   let isFiltered = false;
