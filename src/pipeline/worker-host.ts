@@ -7,8 +7,8 @@ import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import { isOfSlab } from "../interceptor/exchange.ts";
 import type { Exchange } from "../types.ts";
 import { getMark } from "../abridged-text.ts";
-import type { RemoteAnswer, RemoteReader } from "./exchange-job.ts";
 import { type HeldBody, listBlocks, type KeptEnds, takeEnds } from "./held-body.ts";
+import type { RemoteAnswer, RemoteReader } from "./remote-reader.ts";
 import type { ExchangeData, WorkerPolicy, WorkerReply, WorkerTask } from "./worker-messages.ts";
 
 export interface WorkerHostOptions {
