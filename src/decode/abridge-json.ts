@@ -151,8 +151,11 @@ export class JsonAbridger {
   /** The open string goes on behind this piece. @returns what of the piece was kept or dropped */
   #goOn(bytes: Uint8Array, from: number, at: number): number {
     const all = bytes.byteLength;
-    if (this.#string !== undefined) this.#addLong(this.#string, bytes.subarray(at));
-    if (this.#isDropped || this.#string !== undefined) return all;
+    if (this.#string !== undefined) {
+      this.#addLong(this.#string, bytes.subarray(at));
+      return all;
+    }
+    if (this.#isDropped) return all;
     this.#kept.add(bytes.subarray(from));
     if (this.#stringAt !== undefined && this.#kept.isWhole) this.#watch(this.#kept.view(this.#stringAt));
     return all;

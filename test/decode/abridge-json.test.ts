@@ -152,6 +152,16 @@ describe("a big JSON body that is shortened", () => {
       expect(readAbridged(throughJson(text))?.media, text.slice(-20)).toBeUndefined();
   });
 
+  it("leaves a text whole in which media begin, wherever it is cut", () => {
+    const text = `Look: data:image/png;base64,${Buffer.alloc(150_000, "media!").toString("base64")} and say.`;
+    fc.assert(
+      fc.property(cuts, (shares) => {
+        expect(throughJson(text, shares)).toBe(text);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it("says of a name only that it was cut, wherever its colon comes", () => {
     const long = "n".repeat(150_000);
     const body = { a: 1, [long]: { [`${long}!`]: long }, list: [long, { [long]: [] }], last: long };
