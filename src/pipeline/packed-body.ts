@@ -75,7 +75,11 @@ export class PackedBody {
    * it, or not all is there.
    */
   unpackNow(): Piece | undefined {
-    if (this.givenBytes > KEPT_BYTES) return undefined;
+    if (this.givenBytes > KEPT_BYTES) {
+      // What has come since can't be unpacked by itself.
+      this.inbox.clear();
+      return undefined;
+    }
     const all = [...(this.given ?? []), ...this.takePieces()];
     const packed = concat(all.map(({ bytes }) => bytes));
     const bytes = decodeContentSync(this.exchange.responseHeaders["content-encoding"], packed);

@@ -280,6 +280,28 @@ it.each([100, 5_000, 200_000])(
   },
 );
 
+it("of a packed body that is being unpacked what came out is told when the process ends, and nothing else", async () => {
+  const text = Array.from({ length: 40_000 }, (_, index) => `${Math.sin(index)}`.slice(3, 13)).join("");
+  const packed = gzipSync(makeAnswer(text));
+  const exchange = startExchange();
+  exchange.responseHeaders["content-encoding"] = "gzip";
+  const job = createJob(exchange, {
+    exchangeBytes,
+    hasCallShape: () => true,
+    abridge: () => ({ keepLength: LEAST_ABRIDGED, maxBytes: exchangeBytes, isVectors: false, sums }),
+  });
+  const half = packed.byteLength / 2;
+  addBody(exchange, packed.subarray(0, half));
+  job.work(() => false);
+  await job.busy;
+  addBody(exchange, packed.subarray(half));
+  noteEnd(exchange, true);
+  job.workNow();
+  const assembled = job.finish();
+  expect(assembled?.response).toMatchObject({ id: "chatcmpl-1", model: "m-1-2026" });
+  expect(assembled?.notes).not.toContain("invalid_utf8");
+});
+
 describe("what goes on from a long answer", () => {
   const answer = `${words(150_000)}\n"It is so"\n${code(50_000)}`;
   const event = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`;
