@@ -2,6 +2,7 @@
 import { GAP_MARK } from "../types.ts";
 import { dropFacts } from "../abridged-text.ts";
 import { parseBoundedJson } from "./bounded-json.ts";
+import { findStringEnd, isEscapedAt } from "./json-string.ts";
 
 /** Facts that may stand at the root of a large body behind its content. */
 const TAIL_KEYS = [
@@ -169,24 +170,12 @@ function scanBrackets(text: string, from: number, depth: number): number {
   return -1;
 }
 
-/** Index of the closing quote of a string whose content begins at `from`; -1 when it is not there. */
-function findStringEnd(text: string, from: number): number {
-  for (let at = text.indexOf('"', from); at !== -1; at = text.indexOf('"', at + 1)) {
-    let slashes = 0;
-    for (let back = at - 1; back >= from && text.charCodeAt(back) === BACKSLASH; back--) slashes++;
-    if (slashes % 2 === 0) return at;
-  }
-  return -1;
-}
-
 /** Half an escape at the end: a lone backslash, or `\u` with fewer than four digits. */
 function trimEscape(text: string): string {
   const unicode = /(\\+)u[0-9a-fA-F]{0,3}$/.exec(text);
   if (unicode !== null && (unicode[1]?.length ?? 0) % 2 === 1)
     return text.slice(0, -unicode[0].length + (unicode[1]?.length ?? 1) - 1);
-  let slashes = 0;
-  for (let back = text.length - 1; back >= 0 && text.charCodeAt(back) === BACKSLASH; back--) slashes++;
-  return slashes % 2 === 1 ? text.slice(0, -1) : text;
+  return isEscapedAt(text, text.length, 0) ? text.slice(0, -1) : text;
 }
 
 /** What may be the second half of an escape at the start: harmless as text, but for a quote. */

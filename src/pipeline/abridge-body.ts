@@ -1,5 +1,6 @@
 /** Shortens the bodies of an exchange, slice by slice, before they are read. */
 import { ABRIDGED_PIECE, type AbridgedJson, type AbridgeOptions, JsonAbridger } from "../decode/abridge-json.ts";
+import { mayHoldLongString } from "../decode/json-string.ts";
 import { mediaTypeOf } from "../decode/media-type.ts";
 import { returnBigBlocks } from "../interceptor/big-blocks.ts";
 import { addNote } from "../interceptor/exchange.ts";
@@ -145,39 +146,6 @@ export function createRequestAbridger(exchange: Exchange, options: AbridgeOption
       return false;
     },
   };
-}
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-/**
- * Whether a JSON text may hold a string of that length: an agent's request is big for the number of its messages. Such a
- * string would fill a stretch of half its length, in which then no string begins or ends.
- */
-function mayHoldLongString(body: string | Uint8Array, length: number): boolean {
-  const stretch = Math.max(1, Math.floor(length / 2));
-  for (let start = 0; start + stretch <= body.length; start += stretch) {
-    if (!holdsBorder(body, start, start + stretch)) return true;
-  }
-  return false;
-}
-
-function holdsBorder(body: string | Uint8Array, start: number, end: number): boolean {
-  for (let at = findQuote(body, start, end); at !== -1; at = findQuote(body, at + 1, end)) {
-    let first = at;
-    while (first > 0 && unitAt(body, first - 1) === BACKSLASH) first -= 1;
-    if ((at - first) % 2 === 0) return true;
-  }
-  return false;
-}
-
-function findQuote(body: string | Uint8Array, from: number, end: number): number {
-  const at = typeof body === "string" ? body.indexOf('"', from) : body.indexOf(QUOTE, from);
-  return at < end ? at : -1;
-}
-
-function unitAt(body: string | Uint8Array, at: number): number | undefined {
-  return typeof body === "string" ? body.charCodeAt(at) : body[at];
 }
 
 const encoder = new TextEncoder();
