@@ -11,18 +11,23 @@ export interface PatternOptions {
   text: string;
   /** Members that differ from event to event and say nothing: strings and whole numbers, with what was parsed there. */
   ignored: ReadonlyMap<string, string | number>;
+  /** Whole numbers that differ from event to event and say something, with what was parsed there. Default: none. */
+  counts?: Readonly<Record<string, number>>;
 }
 
 interface Hole {
   start: number;
   end: number;
-  kind: "text" | "string" | "number";
+  kind: "text" | "string" | "number" | "count";
+  /** Of a count. */
+  name?: string;
 }
 
 /** A backslash, or a control character: what is between quotes is not the text, or no JSON. */
 const NOT_PLAIN = /[^ -[\]-\uffff]/;
 const ONLY_BRACKETS = /^"?[\]} ]*$/;
-const WHOLE_NUMBER = /(?:0|[1-9]\d{0,14})/y;
+/** All of it: no fraction or exponent follows. */
+const WHOLE_NUMBER = /(?:0|[1-9]\d{0,14})(?![\d.eE])/y;
 /** A name that is written otherwise, or a text in another place than it seems. */
 const ODD = /\\|"\s+:/;
 
@@ -30,13 +35,20 @@ const ODD = /\\|"\s+:/;
  * @param json - the event
  * @returns `undefined`: where the text stands can't be told for certain
  */
-export function createEventPattern(json: string, { key, text, ignored }: PatternOptions): EventPattern | undefined {
+export function createEventPattern(
+  json: string,
+  { key, text, ignored, counts = {} }: PatternOptions,
+): EventPattern | undefined {
   const hole = findString(json, key, text);
   if (hole === undefined) return undefined;
   const holes: Hole[] = [{ ...hole, kind: "text" }];
   for (const [name, value] of ignored) {
     const found = typeof value === "string" ? findString(json, name, value) : findNumber(json, name, value);
     if (found !== undefined) holes.push(found);
+  }
+  for (const [name, value] of Object.entries(counts)) {
+    const found = findNumber(json, name, value);
+    if (found !== undefined) holes.push({ ...found, kind: "count", name });
   }
   holes.sort((a, b) => a.start - b.start);
   let at = 0;
@@ -51,14 +63,20 @@ export class EventPattern {
   /** What stands before each hole. */
   readonly #before: string[] = [];
   readonly #kinds: Hole["kind"][] = [];
+  /** The names of the counts, and their numbers in the event that is being read. */
+  readonly #names: string[] = [];
+  readonly #numbers: number[] = [];
   readonly #behind: string;
   /** Nothing but brackets, between which Anthropic puts blanks to hide how long the text is. */
   readonly #mayBePadded: boolean;
+  /** The counts of the last event that was of this pattern. */
+  readonly counts: Record<string, number> = {};
 
   /** @param holes - in order */
   constructor(json: string, holes: readonly Hole[]) {
     let at = 0;
-    for (const { start, end, kind } of holes) {
+    for (const { start, end, kind, name } of holes) {
+      if (name !== undefined) this.#names.push(name);
       this.#before.push(copyText(json.slice(at, start)));
       this.#kinds.push(kind);
       at = end;
@@ -75,19 +93,26 @@ export class EventPattern {
   read(json: string): string | undefined {
     let found: string | undefined;
     let at = 0;
+    let counted = 0;
     for (let hole = 0; hole < this.#kinds.length; hole += 1) {
       const before = this.#before[hole] as string;
       const start = at + before.length;
       if (json.slice(at, start) !== before) return undefined;
       const kind = this.#kinds[hole];
-      at = kind === "number" ? findNumberEnd(json, start) : findStringEnd(json, start);
+      const isText = kind === "text" || kind === "string";
+      at = isText ? findStringEnd(json, start) : findNumberEnd(json, start);
       if (at === -1) return undefined;
-      if (kind === "number") continue;
+      if (kind === "count") this.#numbers[counted++] = Number(json.slice(start, at));
+      if (!isText) continue;
       const text = readString(json, start, at);
       if (text === undefined) return undefined;
       if (kind === "text") found = text;
     }
-    return this.#isEnd(json.slice(at)) ? found : undefined;
+    if (!this.#isEnd(json.slice(at))) return undefined;
+    for (let index = 0; index < counted; index += 1) {
+      this.counts[this.#names[index] as string] = this.#numbers[index] as number;
+    }
+    return found;
   }
 
   #isEnd(rest: string): boolean {

@@ -26,6 +26,7 @@ import type { JsonObject } from "./shared/json.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
 import { citationPart } from "./shared/message-parts.ts";
 import { readSettings } from "./shared/settings.ts";
+import { listIgnored, listNested } from "./shared/text-event.ts";
 
 const contentKeys: ReadonlySet<string> = new Set(["messages", "system", "toolConfig", "modelId"]);
 
@@ -57,6 +58,12 @@ export function readConverseRequest(input: RequestInput): ParsedRequest {
     // The path decides.
     stream: /\/(converse-stream|invoke-with-response-stream)(\?|$)/.test(input.path) || undefined,
   });
+}
+
+interface DeltaText {
+  key: string;
+  text: string;
+  put(text: string): JsonObject;
 }
 
 function createConverseFold(input: ResponseInput): AnswerFold {
@@ -177,6 +184,16 @@ function createConverseFold(input: ResponseInput): AnswerFold {
       return bits;
     },
 
+    findText(event) {
+      const { delta, contentBlockIndex: index } = event;
+      // What comes with a delta and no block beside it, and has carried output, is named contentBlockDelta.
+      if (!isObject(delta) || listNested(event).length > 1 || Array.isArray(index)) return undefined;
+      const found = findDeltaText(delta);
+      if (found === undefined) return undefined;
+      const { key, text, put } = found;
+      return { key, text, ignored: listIgnored(event), add: (added) => void readDelta(put(added), index) };
+    },
+
     isFinished: () => choices.isFinished(),
     hasOutput: () => choices.hasOutput(),
 
@@ -186,4 +203,14 @@ function createConverseFold(input: ResponseInput): AnswerFold {
       return addKnown(answer, { id: asLabel(input.headers["x-amzn-requestid"]), serviceTier, processingMs });
     },
   };
+}
+
+/** The text of a delta, and how to make one of another text. */
+function findDeltaText({ text, toolUse, reasoningContent }: JsonObject): DeltaText | undefined {
+  if (typeof text === "string") return { key: "text", text, put: (added) => ({ text: added }) };
+  const { input } = asObject(toolUse) ?? {};
+  if (typeof input === "string") return { key: "input", text: input, put: (added) => ({ toolUse: { input: added } }) };
+  const { text: thought, redactedContent } = asObject(reasoningContent) ?? {};
+  if (typeof thought !== "string" || redactedContent !== undefined || toolUse !== undefined) return undefined;
+  return { key: "text", text: thought, put: (added) => ({ reasoningContent: { text: added } }) };
 }

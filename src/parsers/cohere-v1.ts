@@ -16,6 +16,7 @@ import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { addKnown, asArray, asIndex, asLabel, asObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
+import { createTextEvent } from "./shared/text-event.ts";
 import type { VectorShape } from "./shared/vectors.ts";
 
 /** The parser of `cohere-v1`. */
@@ -124,6 +125,12 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
         default:
       }
       return output ? FRAME_OUTPUT : FRAME_NOTHING;
+    },
+
+    findText(event) {
+      const { event_type: type, index, text } = event;
+      if (type !== "text-generation" && type !== undefined) return undefined;
+      return createTextEvent("text", text, (added) => readText(index, added));
     },
 
     isFinished: () => ended || choices.isFinished(),

@@ -5,7 +5,7 @@
  * @see https://docs.cohere.com/v2/reference/embed
  */
 import type { Part, Usage } from "../types.ts";
-import type { ParsedError, ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
+import type { ParsedError, ParsedRequest, Parser, RequestInput, ResponseInput, TextEvent } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { readCohereUsage, readCohereVectors } from "./shared/cohere-answer.ts";
@@ -16,6 +16,7 @@ import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { addKnown, asArray, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
+import { createTextEvent } from "./shared/text-event.ts";
 import type { VectorShape } from "./shared/vectors.ts";
 
 const contentKeys: ReadonlySet<string> = new Set([
@@ -80,10 +81,34 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
   let embeddings: VectorShape | undefined;
   let error: ParsedError | undefined;
 
+  function addText(text: unknown): boolean {
+    return choices.addText(0, "text", text);
+  }
+
+  function addThought(text: unknown): boolean {
+    return choices.addText(0, "reasoning", text);
+  }
+
   function readContentBlock(content: JsonObject | undefined): boolean {
     if (content === undefined) return false;
-    const thought = choices.addText(0, "reasoning", content["thinking"]);
-    return choices.addText(0, "text", content["text"]) || thought;
+    const thought = addThought(content["thinking"]);
+    return addText(content["text"]) || thought;
+  }
+
+  /** An answer or a thought; a block that holds both is parsed. */
+  function findBlockText({ thinking, text }: JsonObject): TextEvent | undefined {
+    if (asString(thinking) === undefined) return createTextEvent("text", text, addText);
+    return asString(text) === undefined ? createTextEvent("thinking", thinking, addThought) : undefined;
+  }
+
+  /** A piece of a call that was named before. */
+  function findArguments(call: JsonObject, index: unknown): TextEvent | undefined {
+    const called = asObject(call["function"]);
+    const isNamed = call["id"] !== undefined || called?.["name"] !== undefined;
+    if (isNamed || (typeof index === "object" && index !== null)) return undefined;
+    return createTextEvent("arguments", called?.["arguments"], (added) => {
+      choices.addToolCall(0, { index, arguments: added });
+    });
   }
 
   function readToolCall(call: JsonObject | undefined, index: unknown): boolean {
@@ -95,8 +120,8 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
   function readMessage(message: JsonObject | undefined): void {
     if (message === undefined) return;
     choices.setRole(0, message["role"]);
-    choices.addText(0, "reasoning", message["tool_plan"]);
-    if (typeof message["content"] === "string") choices.addText(0, "text", message["content"]);
+    addThought(message["tool_plan"]);
+    if (typeof message["content"] === "string") addText(message["content"]);
     for (const block of asArray(message["content"])) {
       choices.breakText(0);
       readContentBlock(asObject(block));
@@ -134,14 +159,10 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
         case "content-delta":
           return readContentBlock(asObject(message?.["content"])) ? FRAME_OUTPUT : FRAME_NOTHING;
         case "tool-plan-delta":
-          return choices.addText(0, "reasoning", message?.["tool_plan"]) ? FRAME_OUTPUT : FRAME_NOTHING;
+          return addThought(message?.["tool_plan"]) ? FRAME_OUTPUT : FRAME_NOTHING;
         case "tool-call-start":
-        case "tool-call-delta": {
-          // An object; the reference also shows a list.
-          const calls = message?.["tool_calls"];
-          const call = asObject(Array.isArray(calls) ? calls[0] : calls);
-          return readToolCall(call, event["index"]) ? FRAME_OUTPUT : FRAME_NOTHING;
-        }
+        case "tool-call-delta":
+          return readToolCall(openCall(message), event["index"]) ? FRAME_OUTPUT : FRAME_NOTHING;
         case "message-end":
           id ??= asLabel(event["id"]);
           readEnd(delta);
@@ -151,9 +172,29 @@ function createAnswerFold(input: ResponseInput): AnswerFold {
       }
     },
 
+    findText(event) {
+      const message = asObject(asObject(event["delta"])?.["message"]) ?? {};
+      switch (event["type"]) {
+        case "content-delta":
+          return findBlockText(asObject(message["content"]) ?? {});
+        case "tool-plan-delta":
+          return createTextEvent("tool_plan", message["tool_plan"], addThought);
+        case "tool-call-delta":
+          return findArguments(openCall(message) ?? {}, event["index"]);
+        default:
+          return undefined;
+      }
+    },
+
     isFinished: () => choices.isFinished(),
     hasOutput: () => choices.hasOutput(),
     findError: () => error,
     build: (situation) => addKnown(buildAnswer(choices, situation, usage), { id, model, embeddings }),
   };
+}
+
+/** The call of an event: an object; the reference also shows a list. */
+function openCall(message: JsonObject | undefined): JsonObject | undefined {
+  const calls = message?.["tool_calls"];
+  return asObject(Array.isArray(calls) ? calls[0] : calls);
 }

@@ -9,8 +9,9 @@ import { readField, readGeminiPart } from "./gemini-content.ts";
 import { createPartialArguments } from "./gemini-partial-args.ts";
 import type { PartialArguments } from "./gemini-partial-args.ts";
 import { readGeminiRequest } from "./gemini-request.ts";
+import { findChunkText } from "./gemini-text.ts";
 import { readGeminiUsage } from "./gemini-usage.ts";
-import type { Parser, ResponseInput } from "./parser.ts";
+import type { Parser, ResponseInput, TextEvent } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, missingUsage, notApplicableUsage } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
 import { createCountFold } from "./shared/count-fold.ts";
@@ -20,6 +21,7 @@ import { addKnown, asArray, asIndex, asLabel, asObject, asString, compact, isObj
 import type { JsonObject } from "./shared/json.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
 import { textParts } from "./shared/message-parts.ts";
+import { listIgnored } from "./shared/text-event.ts";
 import { measureVectors } from "./shared/vectors.ts";
 import type { VectorShape } from "./shared/vectors.ts";
 
@@ -74,6 +76,9 @@ const bulkyGrounding: ReadonlySet<string> = new Set(["searchEntryPoint", "search
 /** More candidates than this nobody asks for. */
 const MAX_CANDIDATES = 256;
 
+/** A chunk holds some twenty tokens: most answers are over before it pays to learn what their chunks look like. */
+const FIRST_LEARNT = 4;
+
 interface OpenCall {
   id: unknown;
   name: unknown;
@@ -93,6 +98,8 @@ function createContentFold(input: ResponseInput): AnswerFold {
   let id: string | undefined;
   let model: string | undefined;
   let blocked: JsonObject | undefined;
+  /** Chunks with output that were parsed. */
+  let parsed = 0;
 
   function addCall(candidate: number, id: unknown, name: unknown, args: unknown): void {
     // Calls often have no id, and two may be alike: each gets a number of its own.
@@ -173,6 +180,24 @@ function createContentFold(input: ResponseInput): AnswerFold {
     return bits;
   }
 
+  function findText(chunk: JsonObject): TextEvent | undefined {
+    parsed += 1;
+    const found = parsed < FIRST_LEARNT ? undefined : findChunkText(chunk);
+    if (found === undefined) return undefined;
+    const { type, text, candidate, counts } = found;
+    return {
+      key: "text",
+      text,
+      ignored: listIgnored(chunk),
+      counts,
+      add(added, latest) {
+        usage.merge(found.usage);
+        usage.merge(latest);
+        choices.addText(candidate, type, added);
+      },
+    };
+  }
+
   /** Sources are kept as one part at the end, when they are complete. */
   function closeCandidates(): void {
     for (const candidate of openCalls.keys()) closeCall(candidate);
@@ -186,6 +211,7 @@ function createContentFold(input: ResponseInput): AnswerFold {
   return {
     readBody: readResponse,
     readEvent: readResponse,
+    findText,
     isFinished: () => blocked !== undefined || choices.isFinished(),
     hasOutput: () =>
       choices.hasOutput() || openCalls.size > 0 || readField(blocked, "blockReasonMessage") !== undefined,

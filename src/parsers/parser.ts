@@ -72,15 +72,23 @@ export const FRAME_OUTPUT = 1;
 /** The model has finished: what the app does with the stream from here on is no cancellation. */
 export const FRAME_TERMINAL = 2;
 
-/** An event that did nothing but add a text to the answer. */
+/** Numbers by the names of their members. */
+export type EventCounts = Readonly<Record<string, number>>;
+
+/** An event that did nothing but add a text to the answer, and tell counts that the next one tells anew. */
 export interface TextEvent {
   /** The member that holds the text. */
   key: string;
   text: string;
   /** Members that differ from event to event and say nothing: strings and whole numbers. */
   ignored: ReadonlyMap<string, string | number>;
-  /** Folds the text of events that are the same in all else, or those of several in a row as one. */
-  add(text: string): void;
+  /** Whole numbers that differ from event to event and of which the last counts. Default: there are none. */
+  counts?: EventCounts;
+  /**
+   * Folds the text of events that are the same in all else, or those of several in a row as one.
+   * @param counts - what the last of them said; a count that is missing has not changed
+   */
+  add(text: string, counts: EventCounts): void;
 }
 
 export interface ParsedError {

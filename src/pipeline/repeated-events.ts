@@ -41,8 +41,8 @@ export class RepeatedEvents {
   /** Folds what was taken: before anything else is, and before anyone asks what was folded. */
   flush(): void {
     const text = this.#text;
-    if (text === undefined) return;
+    if (text === undefined || this.#pattern === undefined) return;
     this.#text = undefined;
-    this.#event?.add(copyText(text));
+    this.#event?.add(copyText(text), this.#pattern.counts);
   }
 }

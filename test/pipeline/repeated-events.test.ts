@@ -1,8 +1,12 @@
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { createEventPattern } from "../../src/decode/event-pattern.ts";
+import { createEventPattern, type EventPattern } from "../../src/decode/event-pattern.ts";
 import { anthropicMessagesParser } from "../../src/parsers/anthropic-messages.ts";
+import { bedrockConverseParser } from "../../src/parsers/bedrock-converse.ts";
+import { cohereV1Parser } from "../../src/parsers/cohere-v1.ts";
+import { cohereV2Parser } from "../../src/parsers/cohere-v2.ts";
+import { geminiParser } from "../../src/parsers/gemini.ts";
 import { type LlmCall, parseExchange, type RecordedExchange } from "../../src/parsers/index.ts";
 import { ollamaParser } from "../../src/parsers/ollama.ts";
 import { openaiChatParser } from "../../src/parsers/openai-chat.ts";
@@ -12,11 +16,22 @@ import type { Parser } from "../../src/parsers/parser.ts";
 import { type AssembledExchange, createAssembly } from "../../src/pipeline/assemble.ts";
 import { cutAt, cuts } from "../decode/rechunk.ts";
 import { root } from "../docs/pages.ts";
-
-interface Event {
-  data: string;
-  name?: string;
-}
+import {
+  chatEvent,
+  cohereEvent,
+  cohereLine,
+  completionEvent,
+  converseEvent,
+  type Event,
+  geminiChunk,
+  messageEvent,
+  nameOfConverse,
+  nameOfType,
+  ollamaLine,
+  responseEvent,
+  styles,
+  write,
+} from "./stream-events.ts";
 
 const parsers = [
   openaiChatParser,
@@ -24,6 +39,10 @@ const parsers = [
   openaiResponsesParser,
   openaiCompletionsParser,
   ollamaParser,
+  geminiParser,
+  cohereV2Parser,
+  cohereV1Parser,
+  bedrockConverseParser,
 ] as unknown as Parser[];
 
 afterEach(() => vi.restoreAllMocks());
@@ -62,177 +81,57 @@ function assemble(
   return assembly.finish({ interrupted: false });
 }
 
-/** Texts as models write them, and as nobody does. */
-const text = fc.oneof(
-  fc.constantFrom(
-    "",
-    " a",
-    "\n\n",
-    '"',
-    "\\",
-    'x"},"logprobs":null}',
-    "ü",
-    "🦙",
-    "a longer piece of text than most",
-    "\u0000",
-    "}",
-  ),
-  fc.string({ unit: "grapheme", maxLength: 20 }),
-);
-const styles = fc.constantFrom("compact", "spaced", "padded");
-
-/** JSON as JavaScript writes it, as Python does, and with Anthropic's padding. */
-function write(value: unknown, style: string, index: number): string {
-  if (style === "spaced") return JSON.stringify(value, undefined, 1).replaceAll(/\n\s*/g, "");
-  const json = JSON.stringify(value);
-  return style === "compact" ? json : `${json.slice(0, -1)}${" ".repeat(index % 7)}}`;
-}
-
-const padding = fc.constantFrom({}, { obfuscation: "x" }, { obfuscation: 'a"b\\c' }, { obfuscation: "" }, { p: "abc" });
-
-/** Together says all twice. */
-const twice = fc.option(fc.record({ text, token_id: fc.nat() }), { nil: undefined });
-
-const chatEvent = fc
-  .record({
-    delta: fc.oneof(
-      { weight: 8, arbitrary: fc.record({ content: text }) },
-      fc.record({ role: fc.constant("assistant"), content: text, refusal: fc.constant(null) }),
-      fc.record({ content: fc.constant(null), reasoning: text }),
-      fc.record({ reasoning_content: text, content: fc.constantFrom("", "both") }),
-      fc.record({ tool_calls: fc.constant([{ index: 0, id: "c", function: { name: "f", arguments: "{" } }]) }),
-      fc.record({
-        tool_calls: fc
-          .record({ index: fc.constantFrom(0, 0, 0, 1), text })
-          .map(({ index, text: said }) => [{ index, id: null, type: "function", function: { arguments: said } }]),
-      }),
-      fc.record({ content: text, content_list: fc.constant([{ type: "text" }]) }),
-    ),
-    more: fc.constantFrom(
-      {},
-      {},
-      {},
-      { usage: { prompt_tokens: 1, completion_tokens: 2 } },
-      { provider: "p" },
-      { provider: "q", service_tier: "flex" },
-      { error: { message: "no" } },
-    ),
-    index: fc.constantFrom(0, 0, 0, 1),
-    end: fc.constantFrom(null, null, null, undefined, undefined, "stop"),
-    padding,
-    twice,
-  })
-  .map(({ delta, more, index, end, padding: pad, twice: again }) => {
-    const { text: said, token_id } = again ?? {};
-    const choices = [{ index, text: said, delta: { ...delta, token_id }, logprobs: null, finish_reason: end }];
-    return Object.assign({ id: "chatcmpl-1", model: "gpt", choices }, more, pad);
-  });
-
-const completionEvent = fc
-  .record({
-    text: fc.oneof({ weight: 8, arbitrary: text }, fc.constantFrom(null, undefined)),
-    index: fc.constantFrom(0, 0, 0, 1),
-    end: fc.constantFrom(null, null, null, "length"),
-    delta: fc.option(fc.record({ content: text, token_id: fc.nat() }), { nil: undefined }),
-    more: fc.constantFrom(
-      {},
-      {},
-      {},
-      { value: "v" },
-      { content: "c" },
-      { usage: { total_tokens: 3, prompt_tokens: 1 } },
-    ),
-  })
-  .map(({ text: said, index, end, delta, more }) =>
-    Object.assign({ id: "cmpl", choices: [{ index, text: said, delta, logprobs: null, finish_reason: end }] }, more),
-  );
-
-const ollamaLine = fc
-  .record({
-    message: fc.oneof(
-      { weight: 6, arbitrary: fc.record({ message: fc.record({ role: fc.constant("assistant"), content: text }) }) },
-      fc.record({ message: fc.record({ content: fc.constant(""), thinking: text }) }),
-      fc.record({ message: fc.record({ content: text, tool_calls: fc.constant([{ function: { name: "f" } }]) }) }),
-      fc.record({ response: text }),
-      fc.record({ response: text, thinking: fc.constantFrom("", "hm"), content: fc.constantFrom("", null) }),
-    ),
-    created_at: fc.constantFrom("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", ""),
-    done: fc.constantFrom(false, false, false, true),
-  })
-  .map(({ message, ...fields }) => Object.assign({ model: "llama" }, fields, message, { done_reason: null }));
-
-const messageEvent = fc
-  .record({
-    index: fc.constantFrom(0, 0, 1),
-    delta: fc.oneof(
-      fc.record({ type: fc.constant("text_delta"), text }),
-      fc.record({ type: fc.constant("thinking_delta"), thinking: text }),
-      { weight: 3, arbitrary: fc.record({ type: fc.constant("input_json_delta"), partial_json: text }) },
-    ),
-  })
-  .map((fields) => Object.assign({ type: "content_block_delta" }, fields));
-
-const responseEvent = fc
-  .record({
-    kind: fc.constantFrom("output_text", "output_text", "reasoning_summary_text", "function_call_arguments"),
-    delta: text,
-    item_id: fc.constantFrom("i", "i", "j"),
-    output_index: fc.constantFrom(0, 0, 0, 1, undefined),
-    sequence_number: fc.nat(),
-    padding,
-  })
-  .map(({ kind, padding: pad, ...fields }) => {
-    const type = `response.${kind}.delta`;
-    return Object.assign({ type, content_index: 0, logprobs: [] }, fields, pad);
-  });
-
 describe.each([
   ["openai-chat", openaiChatParser, chatEvent],
   ["anthropic-messages", anthropicMessagesParser, messageEvent],
   ["openai-responses", openaiResponsesParser, responseEvent],
   ["openai-completions", openaiCompletionsParser, completionEvent],
   ["ollama", ollamaParser, ollamaLine],
-] as [string, Parser, fc.Arbitrary<{ type?: string }>][])("events of %s that are alike", (_, parser, event) => {
-  it("say the same as when each is parsed", () => {
-    fc.assert(
-      fc.property(
-        fc.array(event, { maxLength: 30 }),
-        styles,
-        cuts,
-        fc.constantFrom(20, 100_000),
-        (values, style, at, limit) => {
-          const events = values.map((value, index) => ({
-            data: write(value, style, index),
-            ...(value.type !== undefined && { name: value.type }),
-          }));
-          const expected = parseEach(() => assemble(parser, events, at, limit));
-          expect(assemble(parser, events, at, limit)).toEqual(expected);
-        },
-      ),
-      { numRuns: 400 },
-    );
-  });
+  ["gemini", geminiParser, geminiChunk],
+  ["cohere-v2", cohereV2Parser, cohereEvent],
+  ["cohere-v1", cohereV1Parser, cohereLine],
+  ["bedrock-converse", bedrockConverseParser, converseEvent, nameOfConverse],
+] as [string, Parser, fc.Arbitrary<{ type?: string }>, nameOf?: typeof nameOfType][])(
+  "events of %s that are alike",
+  (_, parser, event, nameOf = nameOfType) => {
+    it("say the same as when each is parsed", () => {
+      fc.assert(
+        fc.property(
+          fc.array(event, { maxLength: 30 }),
+          styles,
+          cuts,
+          fc.constantFrom(20, 100_000),
+          (values, style, at, limit) => {
+            const events = values.map((value, index) => ({ data: write(value, style, index), ...nameOf(value) }));
+            const expected = parseEach(() => assemble(parser, events, at, limit));
+            expect(assemble(parser, events, at, limit)).toEqual(expected);
+          },
+        ),
+        { numRuns: 400 },
+      );
+    });
 
-  it("say the same when some are broken", () => {
-    fc.assert(
-      fc.property(
-        fc.array(event, { minLength: 2, maxLength: 12 }),
-        fc.nat(),
-        fc.nat(),
-        fc.constantFrom("", '"', "\\", "{", ",", "\t"),
-        (values, which, where, broken) => {
-          const events = values.map((value) => ({ data: JSON.stringify(value) }));
-          const chosen = events[which % events.length] as Event;
-          const at = where % chosen.data.length;
-          chosen.data = chosen.data.slice(0, at) + broken + chosen.data.slice(at + 1);
-          const expected = parseEach(() => assemble(parser, events, [], 100_000));
-          expect(assemble(parser, events, [], 100_000)).toEqual(expected);
-        },
-      ),
-      { numRuns: 400 },
-    );
-  });
-});
+    it("say the same when some are broken", () => {
+      fc.assert(
+        fc.property(
+          fc.array(event, { minLength: 2, maxLength: 12 }),
+          fc.nat(),
+          fc.nat(),
+          fc.constantFrom("", '"', "\\", "{", ",", "\t"),
+          (values, which, where, broken) => {
+            const events = values.map((value) => ({ data: JSON.stringify(value), ...nameOf(value) }));
+            const chosen = events[which % events.length] as Event;
+            const at = where % chosen.data.length;
+            chosen.data = chosen.data.slice(0, at) + broken + chosen.data.slice(at + 1);
+            const expected = parseEach(() => assemble(parser, events, [], 100_000));
+            expect(assemble(parser, events, [], 100_000)).toEqual(expected);
+          },
+        ),
+        { numRuns: 400 },
+      );
+    });
+  },
+);
 
 describe("a stream of texts", () => {
   function countParsed(run: () => void): number {
@@ -275,6 +174,19 @@ describe("a stream of texts", () => {
         sequence_number,
       }),
     ],
+    [
+      geminiParser,
+      (said: string, tokens: number) => ({
+        candidates: [{ content: { parts: [{ text: said }], role: "model" }, index: 0 }],
+        usageMetadata: { promptTokenCount: 8, candidatesTokenCount: tokens, totalTokenCount: tokens + 8 },
+        modelVersion: "gemini-2.5-flash",
+        responseId: "r",
+      }),
+    ],
+    [
+      cohereV2Parser,
+      (said: string) => ({ type: "content-delta", index: 0, delta: { message: { content: { text: said } } } }),
+    ],
   ] as [Parser, (said: string, index: number) => object][])(
     "is read without parsing each event (%#)",
     (parser, make) => {
@@ -288,6 +200,40 @@ describe("a stream of texts", () => {
       expect(parts).toEqual([{ type: "text", content: words.join("") }]);
     },
   );
+
+  it.each([
+    ["finishReason", "STOP", "MAX_TOKENS"],
+    ["finishReason", 1, 2],
+    ["groundingMetadata", { webSearchQueries: ["one"] }, { webSearchQueries: ["two", "three"] }],
+    ["promptFeedback", { blockReason: "SAFETY" }, { blockReason: "OTHER" }],
+    ["usage_metadata", { totalTokenCount: 3 }, { totalTokenCount: 4 }],
+  ])("is taken at its last word where its chunks say more than a text: %s (%#)", (name, first, second) => {
+    const make = (text: string, said: unknown): Event => {
+      const candidate = { content: { parts: [{ text }] } };
+      const isOfChunk = name === "promptFeedback" || name === "usage_metadata";
+      const chunk = isOfChunk
+        ? { candidates: [candidate], [name]: said }
+        : { candidates: [{ ...candidate, [name]: said }] };
+      return { data: JSON.stringify(chunk) };
+    };
+    const chunks = ["a", "b", "c", "d", "e", "f"].map((letter) => make(letter, first));
+    const events = [...chunks, make("", second), make("g", first)];
+    const expected = parseEach(() => assemble(geminiParser, events, [], 100_000));
+    expect(assemble(geminiParser, events, [], 100_000)).toEqual(expected);
+  });
+
+  it("has the usage of its last chunk, whole and broken off", () => {
+    const chunks = words.map((word, tokens) => ({
+      data: JSON.stringify({
+        candidates: [{ content: { parts: [{ text: word }] } }],
+        usageMetadata: { promptTokenCount: 8, candidatesTokenCount: tokens, totalTokenCount: tokens + 8 },
+      }),
+    }));
+    for (const length of [6, 7, 50, 200]) {
+      const { usage } = assemble(geminiParser, chunks.slice(0, length), [0.3], 100_000).response;
+      expect(usage).toMatchObject({ inputTokens: 8, outputTokens: length - 1, totalTokens: length + 7 });
+    }
+  });
 
   it("is not looked through for ever when each event differs in more", () => {
     const learn = vi.spyOn(openaiChatParser, "findText");
@@ -313,6 +259,27 @@ describe("a pattern", () => {
     expect(createEventPattern(json, { key: "content", text: "a", ignored: new Map() })).toBeUndefined();
     expect(createEventPattern('{"content":"b"}', { key: "content", text: "a", ignored: new Map() })).toBeUndefined();
     expect(createEventPattern('{"content": ["a"]}', { key: "content", text: "a", ignored: new Map() })).toBeUndefined();
+  });
+
+  it("tells the counts of the last event that it has read", () => {
+    const pattern = createEventPattern('{"n":7,"t":"a","m":1}', {
+      key: "t",
+      text: "a",
+      ignored: new Map(),
+      counts: { m: 1, n: 7, other: 3 },
+    });
+    expect(pattern?.read('{"n":8,"t":"b","m":20}')).toBe("b");
+    expect(pattern?.counts).toEqual({ n: 8, m: 20 });
+    expect(pattern?.read('{"n":9,"t":"b","m":21,"more":1}')).toBeUndefined();
+    expect(pattern?.counts).toEqual({ n: 8, m: 20 });
+  });
+
+  it("takes no part of a number for the whole", () => {
+    const create = (json: string, n: number): EventPattern | undefined =>
+      createEventPattern(json, { key: "t", text: "a", ignored: new Map(), counts: { n } });
+    expect(create('{"t":"a","n":0e5}', 0)?.read('{"t":"a","n":3e5}')).toBeUndefined();
+    expect(create('{"t":"a","n":1.0}', 1)?.read('{"t":"a","n":2.0}')).toBeUndefined();
+    expect(create('{"t":"a","n":1}', 1)?.read('{"t":"a","n":1234567890123456}')).toBeUndefined();
   });
 
   it("reads what JSON reads, and nothing else", () => {

@@ -5,6 +5,8 @@ import type { JsonObject } from "./json.ts";
 /** Padding that hides the length of the text (OpenAI, Mistral), a running number, and when it was said (Ollama). */
 const ignoredNames = ["obfuscation", "p", "sequence_number", "created_at"] as const;
 
+const nothing: TextEvent["ignored"] = new Map();
+
 /**
  * What differs from event to event and says nothing.
  *
@@ -19,6 +21,11 @@ export function listIgnored(event: JsonObject, more: JsonObject = {}): TextEvent
   for (const name of ignoredNames) note(name, event[name]);
   for (const name in more) note(name, more[name]);
   return found;
+}
+
+/** @returns an event beside whose text nothing differs; `undefined`: there is no text */
+export function createTextEvent(key: string, text: unknown, add: (text: string) => void): TextEvent | undefined {
+  return typeof text === "string" ? { key, text, ignored: nothing, add } : undefined;
 }
 
 /** The members of an object that say something: nested ones, and strings. */
