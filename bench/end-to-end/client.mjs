@@ -1,7 +1,7 @@
 /** One variant in one scenario: `node client.mjs <variant> <scenario> <port>`; prints what it measured as JSON. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import process from "node:process";
-import { makeAgentRequest, makeChatRequest } from "../shared/payloads.mjs";
+import { makeAgentRequests, makeChatRequest } from "../shared/payloads.mjs";
 import { percentile } from "../shared/statistics.mjs";
 import { SCENARIOS } from "./scenarios.mjs";
 import { VARIANTS } from "./variants.mjs";
@@ -23,9 +23,20 @@ const request = isEmbeddings
   ? { model: scenario.model, input: ["a", "b"], encoding_format: "float" }
   : isImage
     ? { model: scenario.model, prompt: "a lighthouse" }
-    : scenario.turns !== undefined
-      ? makeAgentRequest({ model: scenario.model, turns: scenario.turns })
-      : makeChatRequest({ model: scenario.model, stream: scenario.stream, length: scenario.requestLength ?? 600 });
+    : makeChatRequest({ model: scenario.model, stream: scenario.stream, length: scenario.requestLength ?? 600 });
+let made = 0;
+/** Nobody asks the same again and again. */
+function changeFirstWord() {
+  const [system, { role, content }] = request.messages;
+  made += 1;
+  return { ...request, messages: [system, { role, content: `${made} ${content}` }] };
+}
+const nextRequest =
+  scenario.turns !== undefined
+    ? makeAgentRequests({ ...scenario, calls: scenario.warmUp + scenario.calls })
+    : scenario.requestLength === undefined
+      ? () => request
+      : changeFirstWord;
 
 const firstChunks = [];
 // Some work in threads that let the process end; `process.exit` is at the end of this file.
@@ -44,7 +55,7 @@ async function makeCall() {
   if (scenario.client === "sdk" || scenario.client === "first") {
     const client = await makeClient();
     if (isEmbeddings) return () => client.embeddings.create(request);
-    if (!scenario.stream) return () => client.chat.completions.create(request);
+    if (!scenario.stream) return () => client.chat.completions.create(nextRequest());
     return async () => {
       const started = performance.now();
       const stream = await client.chat.completions.create(request);

@@ -13,7 +13,7 @@
  * @property {number} [warmUp] calls before that
  * @property {number} atOnce
  * @property {number} [requestLength] characters of the prompt
- * @property {number} [turns] of an agent, which are all in the request
+ * @property {number} [turns] of an agent, about, which are all in the request
  * @property {boolean} [quick] part of the short form
  * @property {"too" | "only"} [peers] measured with the peers: besides, or with them only
  */
@@ -51,7 +51,7 @@ export const SCENARIOS = {
     peers: "too",
   },
   "agent-100k": {
-    title: "100 KB request of an agent",
+    title: "100 KB requests of agents",
     client: "sdk",
     model: "bench:json:2048",
     calls: 800,

@@ -35,25 +35,29 @@ function makeNote(length, seed) {
   return makeText(length, seed).replaceAll(" and ", '\n- "and" ').replaceAll(" app ", " `app` ");
 }
 
-/** What an agent sends on its way: `turns` times a question, a call of a tool, its result and an answer, and 20 tools. */
-export function makeAgentRequest({ turns = 40, model = "gpt-4.1-mini" } = {}) {
+/**
+ * What an agent sends on its way: `turns` times a question, a call of a tool, its result and an answer, and 20 tools.
+ *
+ * @param options.seed - another conversation, with the same tools
+ */
+export function makeAgentRequest({ turns = 40, model = "gpt-4.1-mini", seed = 0 } = {}) {
   const messages = [{ role: "system", content: makeNote(4000, 1) }];
   for (let turn = 0; turn < turns; turn += 1) {
-    const id = `call_bench${turn}aB3dE5fG7hJ9kL1mN`;
+    const id = `call_bench${seed}x${turn}aB3dE5fG7hJ9kL1mN`;
     const call = {
       id,
       type: "function",
       function: { name: `tool_${turn % 20}`, arguments: `{"query":"${turn}","limit":5}` },
     };
     messages.push(
-      { role: "user", content: makeNote(200, turn + 2) },
+      { role: "user", content: makeNote(200, turn + 2 + seed) },
       { role: "assistant", content: null, tool_calls: [call] },
       {
         role: "tool",
         tool_call_id: id,
-        content: JSON.stringify({ rows: [{ id: turn, text: makeNote(1200, turn + 90) }] }),
+        content: JSON.stringify({ rows: [{ id: turn, text: makeNote(1200, turn + 90 + seed) }] }),
       },
-      { role: "assistant", content: makeNote(400, turn + 300) },
+      { role: "assistant", content: makeNote(400, turn + 300 + seed) },
     );
   }
   messages.push({ role: "user", content: "And now?" });
@@ -148,4 +152,28 @@ export function makeEmbeddingsResponse({ count = 2048, dimensions = 3072 } = {})
     model: "text-embedding-3-large",
     usage: { prompt_tokens: 8192, total_tokens: 8192 },
   });
+}
+
+/** Of one agent. */
+const CALLS = 20;
+
+/**
+ * What agents send that work side by side: each call has two messages more than the one before of the same agent.
+ *
+ * @returns gives the next request
+ */
+export function makeAgentRequests({ turns, model, calls, atOnce }) {
+  const requests = [];
+  for (let seed = 0; requests.length < calls; seed += atOnce) {
+    const agents = Array.from({ length: atOnce }, (_, index) => makeAgent({ turns, model, seed: seed + index }));
+    for (let call = 0; call < CALLS; call += 1) for (const agent of agents) requests.push(agent[call]);
+  }
+  return () => requests.shift();
+}
+
+function makeAgent({ turns, model, seed }) {
+  const { messages, ...others } = makeAgentRequest({ turns: turns + CALLS / 4, model, seed: seed * 1_000 });
+  // What is sent ends with a question, or with what a tool has said.
+  const ends = messages.flatMap(({ role }, index) => (role === "user" || role === "tool" ? [index + 1] : []));
+  return ends.slice(-CALLS).map((end) => Object.assign({}, others, { messages: messages.slice(0, end) }));
 }
