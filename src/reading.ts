@@ -11,6 +11,7 @@ import { randomHex } from "./interceptor/id.ts";
 import { DEFAULT_MAX_CONTENT_LENGTH } from "./options.ts";
 import { createJob } from "./pipeline/exchange-job.ts";
 import type { MakeJob } from "./pipeline/queue.ts";
+import { createRequestMemory } from "./pipeline/request-memory.ts";
 import { createWorkerHost, type WorkerHost } from "./pipeline/worker-host.ts";
 import type { WorkerPolicy } from "./pipeline/worker-messages.ts";
 import { hasCallShape } from "./providers/call-shape.ts";
@@ -49,6 +50,7 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
   const sums = createRunningSums(hashKey);
   const linker = createLinker({ randomHex, hash: createKeyedHash(hashKey) });
   const recordCall = createRecorder({ options, cost, linker, report, onContentSampledOut });
+  const memory = createRequestMemory();
   let host: WorkerHost | undefined;
   if (options.worker !== false) {
     host = createWorkerHost({
@@ -65,6 +67,7 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
         hasCallShape: ({ route }, body) => hasCallShape(route, body),
         abridge: sums && ((given) => readAbridging(given, options, limits, sums)),
         reader: host,
+        memory,
       }),
     recordCall,
     recordSpan: createSpanRecorder({ options, linker, report }),
@@ -72,7 +75,10 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
     readyNow(loadPrices) {
       if (needsPrices) cost.readyNow(loadPrices);
     },
-    close: () => host?.close(),
+    close() {
+      memory.clear();
+      host?.close();
+    },
   };
 }
 

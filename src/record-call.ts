@@ -69,7 +69,7 @@ export function createRecorder(recorder: RecorderOptions): RecordCall {
       const price = cost.price(built);
       if (price !== undefined) built.cost = price;
     }
-    let call = applyPrivacy(built, policy);
+    let call = applyPrivacy(built, policy, assembled?.request.knownBeginning);
     const verdict = judgeCall(call, options, report);
     if (verdict === "drop") return undefined;
     if (verdict === "metadata") {
@@ -125,6 +125,7 @@ function toLinkHints(exchange: Exchange, assembled: AssembledExchange | undefine
     readBody: () => readBodyText(exchange),
     itemIds: assembled?.response.itemIds,
     print: assembled?.print,
+    knownBeginning: assembled?.request.knownBeginning,
     // Until `capture` was asked.
     privacy: { privacyMode: privacyMode || capture !== undefined, excludeInput, excludeOutput },
   };

@@ -19,6 +19,13 @@ export function parseBoundedJson(text: string, onTooDeep?: () => void): unknown 
   return value;
 }
 
+/** @throws SyntaxError; RangeError - nested too deep */
+export function parseShallowJson(text: string): unknown {
+  return parseBoundedJson(text, () => {
+    throw new RangeError(`nested deeper than ${MAX_JSON_DEPTH} levels`);
+  });
+}
+
 /** Each level opens a bracket, also where most of them stand in texts: few are found by the runtime's own search. */
 function mayBeDeep(text: string): boolean {
   if (text.length <= 2 * MAX_JSON_DEPTH) return false;

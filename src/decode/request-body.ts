@@ -1,4 +1,5 @@
 /** Reads a request body into the value that parsers take: JSON, the fields of a form, or nothing. */
+import type { KnownMessages } from "../known-messages.ts";
 import { parseBoundedJson } from "./bounded-json.ts";
 import { mediaTypeOf } from "./media-type.ts";
 import { recoverLargeJson, repairTruncatedJson } from "./repair-json.ts";
@@ -7,6 +8,8 @@ export interface ParsedBody {
   /** `undefined` when there was no body or it could not be read. */
   value: unknown;
   notes: readonly string[];
+  /** Messages that are not in `value`: they were read before. */
+  known?: KnownMessages;
 }
 
 /** A file in a form: what is kept of it. */
@@ -21,6 +24,8 @@ export interface RequestBodyOptions {
   truncated?: boolean;
   /** With `truncated`: the last of what was sent. */
   tail?: string | Uint8Array;
+  /** Reads a JSON text, in another way than `parseJsonText`. It throws where the text is no JSON. */
+  parse?: ((text: string) => ParsedBody) | undefined;
 }
 
 /** Characters of a text field of a form that are kept. */
@@ -58,11 +63,10 @@ function toText(body: string | Uint8Array): string {
   return typeof body === "string" ? body : decoder.decode(body);
 }
 
-function readJson(text: string, type: string, { truncated, tail }: RequestBodyOptions): ParsedBody {
+function readJson(text: string, type: string, options: RequestBodyOptions): ParsedBody {
+  const { truncated, tail, parse = parseJsonText } = options;
   try {
-    const notes: string[] = [];
-    const value = parseBoundedJson(text, () => notes.push("request_json_too_deep"));
-    return { value, notes };
+    return parse(text);
   } catch {
     if (truncated === true && /^\s*[{[]/.test(text)) {
       const value = tail === undefined ? repairTruncatedJson(text)?.value : recoverLargeJson(text, toText(tail));
@@ -71,6 +75,13 @@ function readJson(text: string, type: string, { truncated, tail }: RequestBodyOp
     const claimsJson = type === "" || type.includes("json") || type === "text/plain";
     return claimsJson ? { value: undefined, notes: ["invalid_request_json"] } : NOTHING;
   }
+}
+
+/** @throws SyntaxError */
+export function parseJsonText(text: string): ParsedBody {
+  const notes: string[] = [];
+  const value = parseBoundedJson(text, () => notes.push("request_json_too_deep"));
+  return { value, notes };
 }
 
 function readUrlEncoded(text: string): ParsedBody {

@@ -12,6 +12,8 @@ export interface TurnText {
   unique: string;
   /** The same, each. */
   uniqueCalls: readonly string[];
+  /** Items that stand for the turn, or for parts of it. */
+  itemIds: readonly string[];
 }
 
 /** Most turns call no tool: they share this. */
@@ -43,7 +45,7 @@ export function describeTurn(parts: readonly Part[], itemIds: readonly string[],
   for (const id of itemIds) text += ` item ${id}`;
   // Many SDKs leave out what the provider's own tools did; where there is nothing else, it was sent back.
   if (text === "") text = ran;
-  return { text, toolCalls: toolCalls ?? NONE, unique, uniqueCalls: uniqueCalls ?? NONE };
+  return { text, toolCalls: toolCalls ?? NONE, unique, uniqueCalls: uniqueCalls ?? NONE, itemIds };
 }
 
 function printCall({ id, name }: ToolCallPart): ToolCallPrint {

@@ -1,13 +1,15 @@
 /**
  * Keyed hashes of a conversation: of each prefix that ends with something the model said, and of that turn alone. What
- * continues what can be told from them, and no text is kept.
+ * continues what can be told from them, without any text.
  *
  * SDKs change what they send back: they drop reasoning, join or trim texts, write arguments anew. So of a model's turn
  * count its texts as one, without the white space around it, and its tool calls; what the app said counts as it is.
  */
+import type { KnownBeginning } from "../known-messages.ts";
 import type { Choice, Message, Part, ToolCallResponsePart } from "../types.ts";
 import { describeMessage, describeTurn } from "./describe-turn.ts";
-import { endOfTurn, type Hash, History, isModelTurn, type SaidPrint, type TurnPrint } from "./history.ts";
+import { describeHead, endOfTurn, type Hash, History, isModelTurn, type SaidPrint, type TurnPrint } from "./history.ts";
+import { findBefore, noteHistory } from "./known-history.ts";
 
 /** A conversation without its words: what it will be recognised by, and what has happened in it. */
 export interface ConversationPrint {
@@ -51,6 +53,8 @@ export interface Conversation {
   choices: readonly Choice[] | undefined;
   /** It names what it goes on from. Default: where it sends back a turn of the model. */
   goesOn?: boolean;
+  /** Messages that were there before. */
+  known?: KnownBeginning | undefined;
 }
 
 /** So many turns back, from the newest, an answer is looked for that a call may go on from. */
@@ -60,13 +64,19 @@ export const MAX_LOOKED_BACK = 8;
 const NONE: readonly never[] = Object.freeze([]);
 
 export function printConversation(
-  { system = NONE, messages = NONE, choices = NONE, goesOn = false }: Conversation,
+  { system = NONE, messages = NONE, choices = NONE, goesOn = false, known }: Conversation,
   hash: Hash,
 ): ConversationPrint {
-  const history = new History(system, messages, hash);
+  const head = describeHead(system, hash);
+  const before = findBefore(known, "whole", head);
+  const history = new History(head, messages, hash, before);
+  if (known !== undefined) {
+    noteHistory(known, "whole", { head, history, froms: [...(before?.froms ?? NONE), ...history.ends] });
+  }
   const { turns, begun, newFrom, newTo } = history;
   const uniqueFrom = turns.findIndex(({ isUnique }) => isUnique);
-  const visible = isFinal(choices) && hasTools(messages) ? printVisible(system, messages, choices, hash) : undefined;
+  const visible =
+    isFinal(choices) && hasTools(messages) ? printVisible(head, { messages, choices, known }, hash) : undefined;
   return {
     turns,
     uniqueFrom: uniqueFrom === -1 ? turns.length : uniqueFrom,
@@ -134,22 +144,31 @@ function isOfTool({ type }: Part): boolean {
   return type === "tool_call" || type === "tool_call_response";
 }
 
+interface Answered {
+  messages: readonly Message[];
+  choices: readonly Choice[];
+  known: KnownBeginning | undefined;
+}
+
 /** @returns the keys of the answers in the conversation without its tools */
-function printVisible(
-  system: readonly Part[],
-  messages: readonly Message[],
-  choices: readonly Choice[],
-  hash: Hash,
-): (string | undefined)[] {
+function printVisible(head: string, { messages, choices, known }: Answered, hash: Hash): (string | undefined)[] {
+  const before = findBefore(known, "visible", head);
   const visible: Message[] = [];
-  for (let index = 0; index < messages.length;) {
+  /** Of each, its index in the request. */
+  const indexes: number[] = [];
+  for (let index = before?.from ?? 0; index < messages.length;) {
     const end = Math.max(index + 1, endOfTurn(messages, index));
     const turn = messages.slice(index, end);
-    index = end;
     if (!turn.some(({ parts }) => parts.some(isOfTool))) visible.push(...turn);
     else if (turn.every((message) => !isModelTurn(message))) visible.push(...turn.flatMap(withoutTools));
+    while (indexes.length < visible.length) indexes.push(index);
+    index = end;
   }
-  const history = new History(system, visible, hash);
+  const history = new History(head, visible, hash, before && { ...before, from: 0 });
+  if (known !== undefined) {
+    const froms = history.ends.map((end) => indexes[end] ?? Infinity);
+    noteHistory(known, "visible", { head, history, froms: [...(before?.froms ?? NONE), ...froms] });
+  }
   return choices.map(({ message }) => {
     const { text } = describeTurn([...history.begun, ...message.parts], NONE, hash);
     return text === "" ? undefined : history.printAnswer(text);

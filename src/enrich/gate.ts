@@ -7,7 +7,9 @@ import { maskCredentials } from "./credentials.ts";
 import { maskEchoes } from "./echoes.ts";
 import { describeBase64Field, describeDataUrls } from "./media.ts";
 import type { Digest } from "./media.ts";
+import { findPassed, type KnownPassed } from "./known-passed.ts";
 import { maskEmails, maskPersonalData } from "./redact.ts";
+import type { KnownBeginning } from "../known-messages.ts";
 import { GAP_MARK } from "../types.ts";
 import { cutWithMarker, dropBrokenEnd, dropBrokenStart, isIdentifier } from "./text.ts";
 import { type JsonRules, transformJson } from "./transform-json.ts";
@@ -65,6 +67,8 @@ export interface JsonOptions {
 export interface Gate {
   readonly policy: PrivacyPolicy;
   readonly report: GateReport;
+  /** Of what was there before, what passed as it was. */
+  readonly passed: KnownPassed | undefined;
   /** Whether content of this side may be kept. */
   allows(side: Side): boolean;
   /** The text as it may be recorded; `undefined` when its side is off or redaction failed. */
@@ -86,9 +90,15 @@ const WHOLE: BrokenSides = { input: false, output: false, either: false };
 
 /**
  * @param echoes - what the app sent, where that is off: texts that must not come back in what the model said
+ * @param known - messages of the request that were there before
  */
-export function createGate(policy: PrivacyPolicy, broken: BrokenSides = WHOLE, echoes: readonly string[] = []): Gate {
-  return new TextGate(policy, broken, echoes);
+export function createGate(
+  policy: PrivacyPolicy,
+  broken: BrokenSides = WHOLE,
+  echoes: readonly string[] = [],
+  known?: KnownBeginning,
+): Gate {
+  return new TextGate(policy, broken, echoes, known);
 }
 
 const NO_NOTES: ReadonlySet<string> = new Set();
@@ -114,6 +124,7 @@ class TextGate implements Gate {
     cut: { input: false, output: false, either: false },
     notes: NO_NOTES,
   };
+  readonly passed: KnownPassed | undefined;
   readonly #broken: BrokenSides;
   readonly #echoes: readonly string[];
   readonly #limit: number;
@@ -122,12 +133,25 @@ class TextGate implements Gate {
   /** Those of the last place: a request has dozens of values at one. */
   #jsonRules: { place: Place; options: JsonOptions; rules: JsonRules } | undefined = undefined;
 
-  constructor(policy: PrivacyPolicy, broken: BrokenSides, echoes: readonly string[]) {
+  constructor(
+    policy: PrivacyPolicy,
+    broken: BrokenSides,
+    echoes: readonly string[],
+    known: KnownBeginning | undefined,
+  ) {
     this.policy = policy;
     this.#broken = broken;
     this.#echoes = echoes;
     this.#limit = Math.max(0, policy.maxContentLength);
     this.#redacts = policy.redactPii || policy.redact !== undefined;
+    // The app's own function may say something else each time.
+    this.passed = known === undefined || policy.redact !== undefined ? undefined : this.#findPassed(known);
+  }
+
+  #findPassed(known: KnownBeginning): KnownPassed {
+    const { privacyMode, excludeInput, excludeOutput, captureMedia, redactPii } = this.policy;
+    const flags = [privacyMode, excludeInput, excludeOutput, captureMedia, redactPii, this.#broken.input];
+    return findPassed(known, `${this.#limit} ${flags.join(" ")}`);
   }
 
   allows(side: Side): boolean {

@@ -44,6 +44,21 @@ const BIG_BLOCK = 64;
 const LOOKED_AT_AGAIN = 4;
 const MAX_CALL_KEYS = 8;
 
+/** How a history begins, from one that began in the same way, with the same head. */
+export interface HistoryBefore {
+  history: History;
+  /** So many turns. */
+  turns: number;
+  /** Index of the first message behind them. */
+  from: number;
+}
+
+/** What stands before all messages, as it is hashed. */
+export function describeHead(system: readonly Part[], hash: Hash): string {
+  const instructions = describeParts(system, hash);
+  return `system ${instructions.length} ${instructions}`;
+}
+
 export class History {
   readonly turns: readonly TurnPrint[];
   /** The last message is the model's: a prefill, or an answer that shall go on. */
@@ -53,28 +68,46 @@ export class History {
   readonly newTo: number;
   /** There are tool calls in it whose ids nobody else has. */
   readonly isKnown: boolean;
+  /** Index of the first message behind each turn that was looked at. */
+  readonly ends: readonly number[];
   readonly #hash: Hash;
   /** What stands before all messages. */
   readonly #head: string;
   readonly #texts: TurnText[] = [];
   /** What came before each turn and after the one before it; the last is what came after them all. */
   readonly #segments: string[] = [];
-  /** Of the first turns: each is needed for the next one. */
-  readonly #keys: string[] = [];
+  /** Of turns that somebody asked for, by their index. */
+  readonly #keys = new Map<number, string>();
   /** What stands for all before a turn with which a block begins, by its index. */
   readonly #blocks = new Map<number, string>();
 
-  constructor(system: readonly Part[], messages: readonly Message[], hash: Hash) {
-    const instructions = describeParts(system, hash);
+  /**
+   * @param head - see `describeHead`
+   * @param before - how it began, where that is known: only messages from there on are looked at
+   */
+  constructor(head: string, messages: readonly Message[], hash: Hash, before?: HistoryBefore) {
     this.#hash = hash;
-    this.#head = `system ${instructions.length} ${instructions}`;
+    this.#head = head;
     const turns: TurnPrint[] = [];
+    const ends: number[] = [];
     let begun: readonly Part[] = NONE;
     let [newFrom, newTo] = [0, messages.length];
     let isKnown = false;
     let isOpen = false;
     let segment = "";
-    for (let index = 0; index < messages.length;) {
+    if (before !== undefined) {
+      const { history, turns: count, from } = before;
+      newFrom = from;
+      this.#segments.push(...history.#segments.slice(0, count));
+      for (const text of history.#texts.slice(0, count)) {
+        isKnown ||= text.unique !== "";
+        turns.push(new SentTurn(this, turns.length, text));
+        this.#texts.push(text);
+      }
+      for (const [index, key] of history.#keys) if (index < count) this.#keys.set(index, key);
+      for (const [end, key] of history.#blocks) if (end <= count) this.#blocks.set(end, key);
+    }
+    for (let index = newFrom; index < messages.length;) {
       const end = endOfTurn(messages, index);
       if (end === index) {
         segment += describeMessage(messages[index] as Message, hash);
@@ -84,9 +117,10 @@ export class History {
       const { parts, itemIds } = joinMessages(messages, index, end);
       const text = describeTurn(parts, itemIds, hash);
       isKnown ||= text.unique !== "";
-      turns.push(new SentTurn(this, turns.length, text, itemIds));
+      turns.push(new SentTurn(this, turns.length, text));
       this.#texts.push(text);
       this.#segments.push(segment);
+      ends.push(end);
       if (end === messages.length) {
         // It may say nothing: a place for the answer.
         isOpen = true;
@@ -100,6 +134,7 @@ export class History {
     }
     if (!isOpen) this.#segments.push(segment);
     this.turns = turns;
+    this.ends = ends;
     this.begun = begun;
     this.newFrom = newFrom;
     this.newTo = newTo;
@@ -127,7 +162,9 @@ export class History {
   }
 
   printTurn(index: number): string {
-    return index < BLOCK ? this.#keyOf(index) : this.#print(index, this.#textOf(index));
+    let key = this.#keys.get(index);
+    if (key === undefined) this.#keys.set(index, (key = this.#print(index, this.#textOf(index))));
+    return key;
   }
 
   printCalls(text: TurnText): string | undefined {
@@ -152,30 +189,21 @@ export class History {
 
   /**
    * The first turn is hashed in one go with all before it. The next ones are hashed each on its own, then joined to the
-   * history: the same can be done where of the history only the key is known. Later ones are hashed with those that came
-   * since the last whole block.
+   * history: the same can be done where of the history only the key is known. Later ones are hashed with the key of the
+   * one before, or with that of the blocks before.
    */
   #print(index: number, text: string): string {
     const turn = this.#describe(index, text);
     if (index === 0) return this.#hash(this.#head + turn);
-    if (index < BLOCK) return continueHistory(this.#keyOf(index - 1), this.#hash(turn), this.#hash);
-    const start = index - (index % BLOCK);
-    return this.#hash(this.#printBlocks(start) + this.#join(start, index) + turn);
-  }
-
-  /** Of one of the first turns. */
-  #keyOf(index: number): string {
-    for (let next = this.#keys.length; next <= index; next += 1) {
-      this.#keys.push(this.#print(next, this.#textOf(next)));
-    }
-    return this.#keys[index] as string;
+    if (index < BLOCK) return continueHistory(this.printTurn(index - 1), this.#hash(turn), this.#hash);
+    return this.#hash((index % BLOCK === 0 ? this.#printBlocks(index) : this.printTurn(index - 1)) + turn);
   }
 
   /** Of all before a turn with which a block begins. */
   #printBlocks(end: number): string {
     let printed = this.#blocks.get(end);
     if (printed === undefined) {
-      const start = (Math.ceil(end / BIG_BLOCK) - 1) * BIG_BLOCK;
+      const start = end - (end % BIG_BLOCK === 0 ? BIG_BLOCK : BLOCK);
       const before = start === 0 ? this.#head : this.#printBlocks(start);
       printed = this.#hash(before + this.#join(start, end));
       this.#blocks.set(end, printed);
@@ -212,10 +240,10 @@ class SentTurn implements TurnPrint {
   readonly #index: number;
   readonly #text: TurnText;
 
-  constructor(history: History, index: number, text: TurnText, itemIds: readonly string[]) {
+  constructor(history: History, index: number, text: TurnText) {
     this.toolCalls = text.toolCalls;
-    this.itemIds = itemIds;
-    this.isUnique = text.unique !== "" || itemIds.length > 0;
+    this.itemIds = text.itemIds;
+    this.isUnique = text.unique !== "" || text.itemIds.length > 0;
     this.#history = history;
     this.#index = index;
     this.#text = text;

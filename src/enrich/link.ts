@@ -5,6 +5,7 @@
  *
  * Calls come here when they have ended, in whatever order; what counts is when they began and when an answer was there.
  */
+import type { KnownBeginning } from "../known-messages.ts";
 import type { LlmCall, Trace } from "../types.ts";
 import { type AnswerPrint, type ConversationPrint, printConversation } from "./fingerprint.ts";
 import { continueHistory, type Hash } from "./history.ts";
@@ -40,6 +41,8 @@ export interface LinkHints extends TraceHints, RetryHints {
   itemIds?: readonly string[] | undefined;
   /** Made where all of the content was still there. Default: of the record. */
   print?: ConversationPrint | undefined;
+  /** Messages of the request that were there before. */
+  knownBeginning?: KnownBeginning | undefined;
   privacy: TurnPrivacy;
 }
 
@@ -113,7 +116,7 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
       retries.note(call, hints, seeker, { trace: call.trace, predecessor: undefined });
       return UNLINKED;
     }
-    const print = hints.print ?? printCall(call);
+    const print = hints.print ?? printCall(call, hints.knownBeginning);
     seeker.added = print.added;
     const wanted: string[] = [];
     const predecessor = earlier?.memo.predecessor ?? findPredecessor(call, print, seeker, wanted);
@@ -129,11 +132,11 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     return { toolRuns, turn };
   }
 
-  function printCall(call: LlmCall): ConversationPrint {
+  function printCall(call: LlmCall, known: KnownBeginning | undefined): ConversationPrint {
     const { system, messages } = call.request;
     const { previousId, conversationId } = readStoredLinks(call);
     const goesOn = previousId !== undefined || conversationId !== undefined;
-    return printConversation({ system, messages, choices: call.response?.choices, goesOn }, hash);
+    return printConversation({ system, messages, choices: call.response?.choices, goesOn, known }, hash);
   }
 
   function makeTrace(

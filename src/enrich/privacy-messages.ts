@@ -154,9 +154,13 @@ const messageRules = defineRules<Message>({ role: keepIdentifier, name: keepText
 export function keepMessages(messages: Message[], gate: Gate, place: Place): Message[] | undefined {
   if (!gate.allows("input")) return undefined;
   const areAllKept = gate.allows("output");
-  return keepEach(messages, (message) => {
+  const { count = 0, messages: passed = [] } = gate.passed ?? {};
+  return keepEach(messages, (message, index) => {
+    if (passed[index] === true && index < count) return message;
     const said = areAllKept ? message : withoutOutput(message);
-    return said && keepMessage(said, gate, place);
+    const kept = said && keepMessage(said, gate, place);
+    if (index < count) passed[index] = kept === message;
+    return kept;
   });
 }
 

@@ -6,6 +6,7 @@
  * usage, timings, ids, status, and of an error its kind, status, code and type. Order for each text: credentials,
  * personal data, the user's `redact`, and only then the cut to length.
  */
+import type { KnownBeginning } from "../known-messages.ts";
 import type {
   CallError,
   CallRequest,
@@ -41,6 +42,7 @@ import {
   keepNumber,
   keepNumbersByName,
   nested,
+  onceKnown,
 } from "./rules.ts";
 import type { Rule, Rules, RuleTable } from "./rules.ts";
 import { cutText, isErrorName } from "./text.ts";
@@ -67,12 +69,12 @@ const requestRules: Rules<CallRequest> = {
     }),
   host: (host) => cutText(maskCredentials(host), 255),
   model: keepIdentifier,
-  parameters: keepParameters,
+  parameters: onceKnown("parameters", keepParameters),
   system: at(inputPlace("request.system"), (system, gate, place) =>
     gate.allows("input") ? keepParts(system, gate, place) : undefined,
   ),
   messages: at(inputPlace("request.messages"), keepMessages),
-  tools: keepTools,
+  tools: onceKnown("tools", keepTools),
   attempt: keepNumber,
   logicalCallId: keepIdentifier,
   retryOf: keepIdentifier,
@@ -307,10 +309,11 @@ function keepSnapshot(value: unknown, gate: Gate, place: Place): unknown {
 
 /**
  * @param record - complete, with content; it is not changed
+ * @param known - its messages that were there before
  * @returns what the policy allows of it; the record itself where that is all of it
  */
-export function applyPrivacy(record: LlmCall, policy: PrivacyPolicy): LlmCall {
-  const gate = createGate(tighten(record, policy), findBrokenSides(record), listInput(record, policy));
+export function applyPrivacy(record: LlmCall, policy: PrivacyPolicy, known?: KnownBeginning): LlmCall {
+  const gate = createGate(tighten(record, policy), findBrokenSides(record), listInput(record, policy), known);
   const kept: LlmCall = moveNewMessages(record, applyRecordRules(record, callRules, gate), gate);
   if ((kept.provider as string | undefined) === undefined) kept.provider = "unknown";
   return kept;

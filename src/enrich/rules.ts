@@ -50,11 +50,11 @@ export function copyBefore(source: Record<string, unknown>, end: string): Record
 }
 
 /** The same for a list. `undefined` leaves an item out. */
-export function keepEach<Item>(items: Item[], keepItem: (item: Item) => Item | undefined): Item[] {
+export function keepEach<Item>(items: Item[], keepItem: (item: Item, index: number) => Item | undefined): Item[] {
   let result: Item[] | undefined;
   for (let index = 0; index < items.length; index += 1) {
     const item = items[index] as Item;
-    const kept = keepItem(item);
+    const kept = keepItem(item, index);
     if (result === undefined) {
       if (kept === item) continue;
       result = items.slice(0, index);
@@ -98,6 +98,17 @@ export function nested<T extends object>(rules: Rules<T>): Rule<T> {
 /** At another place than the record around it. */
 export function at<Value>(place: Place, rule: Rule<Value>): Rule<Value> {
   return (value, gate) => rule(value, gate, place);
+}
+
+/** For a field around the messages of a request, which may be there again and again. */
+export function onceKnown<Value>(field: string, rule: Rule<Value>): Rule<Value> {
+  return (value, gate, place) => {
+    const passed = gate.passed?.fields;
+    if (passed?.has(field) === true) return value;
+    const kept = rule(value, gate, place);
+    if (kept === value) passed?.add(field);
+    return kept;
+  };
 }
 
 const ENTRY_NAME = /^[A-Za-z][\w.-]{0,63}$/;

@@ -8,6 +8,7 @@ import type {
   ToolCallResponsePart,
   ToolDefinition,
 } from "../types.ts";
+import type { KnownMessages } from "../known-messages.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { modalityOf, readBase64Media, readMediaUrl } from "./shared/media.ts";
@@ -56,11 +57,16 @@ export function readContent(content: unknown, depth = 0): Part[] {
 }
 
 /** `messages`; a message may also have the role `system`. */
-export function readAnthropicMessages(value: unknown): Message[] | undefined {
-  if (!Array.isArray(value)) return undefined;
-  return value
-    .filter(isObject)
-    .map((message) => createMessage(asLabel(message["role"]), readContent(message["content"])));
+export function readAnthropicMessages(value: unknown, known?: KnownMessages): Message[] | undefined {
+  return Array.isArray(value) ? addAnthropicMessages(value, known?.take() ?? []) : undefined;
+}
+
+/** Adds the messages of an array to those before them. */
+export function addAnthropicMessages(items: readonly unknown[], messages: Message[]): Message[] {
+  for (const item of items) {
+    if (isObject(item)) messages.push(createMessage(asLabel(item["role"]), readContent(item["content"])));
+  }
+  return messages;
 }
 
 /**

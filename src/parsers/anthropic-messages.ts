@@ -5,7 +5,13 @@
  * @see https://docs.anthropic.com/en/api/messages
  * @see https://docs.anthropic.com/en/api/messages-streaming
  */
-import { readAnthropicMessages, readAnthropicTools, readContent, readContentBlock } from "./anthropic-content.ts";
+import {
+  addAnthropicMessages,
+  readAnthropicMessages,
+  readAnthropicTools,
+  readContent,
+  readContentBlock,
+} from "./anthropic-content.ts";
 import { readAnthropicUsage } from "./anthropic-usage.ts";
 import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
@@ -42,6 +48,7 @@ const countingProviders: ReadonlySet<string> = new Set(["anthropic", "aws.bedroc
 export const anthropicMessagesParser: Parser<FoldState> = createFoldParser({
   api: "anthropic-messages",
   readRequest,
+  messageList: { field: "messages", read: addAnthropicMessages },
   start: (input) =>
     (input.request.operation ?? input.route.operation) === "count_tokens"
       ? createCountFold()
@@ -56,7 +63,7 @@ function readRequest(input: RequestInput): ParsedRequest {
     model: asLabel(body["model"]) ?? input.route.pathModel,
     parameters: omitKeys(body, contentKeys),
     system: system.length === 0 ? undefined : system,
-    messages: readAnthropicMessages(body["messages"]),
+    messages: readAnthropicMessages(body["messages"], input.known),
     tools: readAnthropicTools(body["tools"], body["mcp_servers"]),
     stream: typeof body["stream"] === "boolean" ? body["stream"] : isStreamPath(input.path) || undefined,
   });

@@ -1,5 +1,6 @@
 /** Contents, parts and tools of the Gemini API and Vertex AI, in requests and responses alike. */
 import type { Message, Modality, Part, ToolDefinition } from "../types.ts";
+import type { KnownMessages } from "../known-messages.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { modalityOf, readBase64Media, readMediaUrl } from "./shared/media.ts";
@@ -43,11 +44,18 @@ export function readGeminiPart(part: JsonObject, depth = 0): Part[] {
 }
 
 /** `contents`: a list of contents, one content, or a text as SDK-like servers accept it. */
-export function readGeminiContents(contents: unknown): Message[] | undefined {
+export function readGeminiContents(contents: unknown, known?: KnownMessages): Message[] | undefined {
   if (typeof contents === "string") return [createMessage("user", textParts("text", contents))];
   if (!Array.isArray(contents) && !isObject(contents)) return undefined;
-  const list = Array.isArray(contents) ? contents.filter(isObject) : [contents];
-  return list.map((content) => createMessage(asLabel(content["role"]), readGeminiContent(content)));
+  return addGeminiContents(Array.isArray(contents) ? contents : [contents], known?.take() ?? []);
+}
+
+/** Adds the messages of a list of contents to those before them. */
+export function addGeminiContents(contents: readonly unknown[], messages: Message[]): Message[] {
+  for (const content of contents) {
+    if (isObject(content)) messages.push(createMessage(asLabel(content["role"]), readGeminiContent(content)));
+  }
+  return messages;
 }
 
 /** The parts of one content; `parts` may also be a single part. */

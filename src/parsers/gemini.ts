@@ -5,7 +5,7 @@
  * @see https://ai.google.dev/api/generate-content
  */
 import type { Choice } from "../types.ts";
-import { readField, readGeminiPart } from "./gemini-content.ts";
+import { addGeminiContents, readField, readGeminiPart } from "./gemini-content.ts";
 import { createPartialArguments } from "./gemini-partial-args.ts";
 import type { PartialArguments } from "./gemini-partial-args.ts";
 import { readGeminiRequest } from "./gemini-request.ts";
@@ -29,6 +29,7 @@ import type { VectorShape } from "./shared/vectors.ts";
 export const geminiParser: Parser<FoldState> = createFoldParser({
   api: "gemini",
   readRequest: readGeminiRequest,
+  messageList: { field: "contents", read: addGeminiContents },
   start(input) {
     const operation = input.request.operation ?? input.route.operation;
     if (operation === "count_tokens") return createCountFold();

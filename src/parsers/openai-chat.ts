@@ -25,7 +25,7 @@ import { readErrorBody } from "./shared/error-body.ts";
 import { finishChoices } from "./shared/finish-choices.ts";
 import { asArray, asCount, asIndex, asLabel, asObject, asString, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
-import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
+import { addMessages, readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
 import { findOptIn, readOpenAiUsage } from "./shared/openai-usage.ts";
 import { createResponseFold, foldHead, foldUsage, openFrame } from "./shared/response-fold.ts";
 import type { ResponseFold } from "./shared/response-fold.ts";
@@ -54,9 +54,11 @@ const notParameters: ReadonlySet<string> = new Set(["messages", "tools", "functi
 export const openaiChatParser: Parser<ChatState> = {
   api: "openai-chat",
 
-  readRequest({ route, body }: RequestInput): ParsedRequest {
+  messageList: { field: "messages", read: addMessages },
+
+  readRequest({ route, body, known }: RequestInput): ParsedRequest {
     const { request, fields } = openRequest({ route, body: unwrapRequest(body) }, notParameters);
-    const { system, messages } = readConversation(fields["messages"]);
+    const { system, messages } = readConversation(fields["messages"], known);
     if (system !== undefined) request.system = system;
     if (messages !== undefined) request.messages = messages;
     const tools = readToolDefinitions(fields["tools"], fields["functions"]);

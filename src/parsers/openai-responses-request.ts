@@ -1,5 +1,6 @@
 /** Requests of the Responses API. */
 import type { Message, Part } from "../types.ts";
+import type { KnownMessages } from "../known-messages.ts";
 import type { ParsedRequest, RequestInput } from "./parser.ts";
 import { isCallResult, readItemParts } from "./openai-responses-items.ts";
 import { asLabel, isObject } from "./shared/json.ts";
@@ -12,7 +13,7 @@ const notParameters: ReadonlySet<string> = new Set(["input", "instructions", "to
 export function readResponsesRequest(input: RequestInput): ParsedRequest {
   const { request, fields } = openRequest(input, notParameters);
   const system = readContent(fields["instructions"]);
-  const messages = readInput(fields["input"]);
+  const messages = readInput(fields["input"], input.known);
   if (messages !== undefined) {
     let leading = 0;
     for (; isSystemRole(messages[leading]?.role); leading++) system.push(...(messages[leading]?.parts ?? []));
@@ -24,12 +25,14 @@ export function readResponsesRequest(input: RequestInput): ParsedRequest {
   return request;
 }
 
-/** Items in order. What the model said in one turn (reasoning, text, calls) is one message, as it was in the answer. */
-function readInput(input: unknown): Message[] | undefined {
+function readInput(input: unknown, known?: KnownMessages): Message[] | undefined {
   if (typeof input === "string") return [{ role: "user", parts: readContent(input) }];
-  if (!Array.isArray(input)) return undefined;
-  const messages: Message[] = [];
-  for (const value of input) {
+  return Array.isArray(input) ? addItems(input, known?.take() ?? []) : undefined;
+}
+
+/** Items in order. What the model said in one turn (reasoning, text, calls) is one message, as it was in the answer. */
+export function addItems(items: readonly unknown[], messages: Message[]): Message[] {
+  for (const value of items) {
     const item = typeof value === "string" ? { role: "user", content: value } : value;
     if (!isObject(item)) continue;
     const role = roleOf(item["type"], item["role"]);

@@ -6,7 +6,7 @@ import type { Choice, Usage } from "../types.ts";
 import type { Frame, ParsedResponse, Parser, ResponseEnd, ResponseInput, TextEvent } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL, notApplicableUsage } from "./parser.ts";
 import { readItemParts, serverToolOf } from "./openai-responses-items.ts";
-import { readResponsesRequest } from "./openai-responses-request.ts";
+import { addItems, readResponsesRequest } from "./openai-responses-request.ts";
 import { createOutputItems } from "./openai-responses-stream.ts";
 import type { OutputItems } from "./openai-responses-stream.ts";
 import { createChoiceFold } from "./shared/choices.ts";
@@ -53,6 +53,7 @@ const inputRoles: ReadonlySet<unknown> = new Set(["user", "system", "developer"]
 export const openaiResponsesParser: Parser<ResponsesState> = {
   api: "openai-responses",
   readRequest: (input) => readResponsesRequest(input),
+  messageList: { field: "input", read: addItems },
 
   start(input: ResponseInput): ResponsesState {
     return {

@@ -2,6 +2,7 @@
  * What a parser is: two pure functions over one exchange. `readRequest` reads the request body; `start`, `chunk` and
  * `finish` fold the response. No clock, no environment, no I/O, and no throw on any input.
  */
+import type { KnownBeginning, KnownMessages } from "../known-messages.ts";
 import type {
   Api,
   Choice,
@@ -24,6 +25,16 @@ export interface RequestInput {
   headers: Readonly<Record<string, string>>;
   /** The JSON body, or the text fields of a form as an object; `undefined` when there was none or it did not parse. */
   body: unknown;
+  /** Of the parser's `messageList` the first items are not in `body`: they were read before. */
+  known?: KnownMessages | undefined;
+}
+
+/** A list of messages, of which each item is read without what comes behind it. */
+export interface MessageList {
+  /** The member of the body that holds it. */
+  field: string;
+  /** Adds the messages of the items to those before them, of which only the last one matters. */
+  read(items: readonly unknown[], before: Message[]): Message[];
 }
 
 /** What a request says. Content is complete here; the privacy gate comes later. */
@@ -33,6 +44,8 @@ export interface ParsedRequest {
   parameters: Record<string, unknown>;
   system?: Part[];
   messages?: Message[];
+  /** What later stages have found out of these messages, they need not find out again. */
+  knownBeginning?: KnownBeginning;
   tools?: ToolDefinition[];
   /** The app asked for a stream. */
   stream?: boolean;
@@ -137,6 +150,8 @@ export interface ResponseEnd {
 export interface Parser<State = unknown> {
   readonly api: Api;
   readRequest(input: RequestInput): ParsedRequest;
+  /** Where a conversation is sent again and again. Default: it is read as a whole each time. */
+  readonly messageList?: MessageList;
   start(input: ResponseInput): State;
   /** Folds one frame; returns `FRAME_*` bits. */
   chunk(state: State, frame: Frame): number;

@@ -236,7 +236,10 @@ class ExchangeAssembly implements Assembly, FramingSink {
     try {
       const body = this.options.requestBody();
       for (const note of body.notes) this.onNote(note);
-      this.request = this.parser?.readRequest({ route, path, headers, body: body.value });
+      const { known } = body;
+      this.request = this.parser?.readRequest({ route, path, headers, body: body.value, known });
+      const beginning = known?.locate(this.request?.messages);
+      if (this.request !== undefined && beginning !== undefined) this.request.knownBeginning = beginning;
     } catch {
       this.onNote("parser_failed");
     }

@@ -1,13 +1,14 @@
 /** One exchange in the pipeline: takes what the interceptor has noted, decodes it, and feeds the assembly. */
 import type { ParsedBody } from "../decode/request-body.ts";
 import { TAIL_LENGTH } from "../decode/framing.ts";
-import type { Exchange } from "../types.ts";
+import type { Api, Exchange } from "../types.ts";
 import { ExchangeAbridger, type FindAbridgeOptions } from "./abridge-exchange.ts";
 import { type AssembledExchange, type Assembly, createAssembly } from "./assemble.ts";
 import { dropMiddle, findOnlyBlock, forgetBlocks, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
 import { openPackedBody, type PackedBody, SMALL_PACKED_BYTES, unpackSmall } from "./packed-body.ts";
-import { readBlob, readRequestBody } from "./read-request.ts";
+import { mayRemember, readBlob, readRequestBody } from "./read-request.ts";
+import type { RequestMemory } from "./request-memory.ts";
 import type { RemoteAnswer, RemoteReader } from "./remote-reader.ts";
 
 export interface JobOptions {
@@ -19,6 +20,8 @@ export interface JobOptions {
   abridge?: FindAbridgeOptions | undefined;
   /** Reads big exchanges elsewhere. Default: all are read here. */
   reader?: RemoteReader | undefined;
+  /** Of what earlier requests began with. Default: each is read as a whole. */
+  memory?: RequestMemory | undefined;
 }
 
 export interface Job {
@@ -66,6 +69,8 @@ class ExchangeJob implements Job {
   private knownFirstToken: { ms: number | undefined } | undefined = undefined;
   private isNoCall = false;
   private parsedBody: ParsedBody | undefined = undefined;
+  /** `undefined`: nobody has looked yet. */
+  private isKnown: boolean | undefined = undefined;
   /** Set while the exchange is somewhere else. */
   private isAway = false;
   private answer: RemoteAnswer | undefined = undefined;
@@ -189,7 +194,7 @@ class ExchangeJob implements Job {
   }
 
   private readBody(): ParsedBody {
-    return (this.parsedBody ??= readRequestBody(this.exchange));
+    return (this.parsedBody ??= readRequestBody(this.exchange, this.options.memory));
   }
 
   private looksLikeCall(): boolean {
@@ -246,9 +251,30 @@ class ExchangeJob implements Job {
     const { exchange } = this;
     const { reader } = this.options;
     if (this.isShrunk && !exchange.isEnded) return true;
-    const isBig = reader !== undefined && !reader.isClosed && countRequest(exchange) >= REMOTE_BYTES;
+    const isBig = reader !== undefined && !reader.isClosed && this.countRequest() >= REMOTE_BYTES;
     if (isBig || this.abridger.isOpen) return true;
     return exchange.pendingBytes > 0 && looksWhole(exchange) && !this.isUnpackedHere();
+  }
+
+  /** Bytes of the request that are to be read. */
+  private countRequest(): number {
+    const { exchange, parsedBody } = this;
+    if (parsedBody !== undefined) return 0;
+    const { abridgedRequest, requestKept } = exchange;
+    if (abridgedRequest !== undefined) return abridgedRequest.byteLength;
+    if (requestKept < REMOTE_BYTES || !this.isMostlyKnown()) return requestKept;
+    // At once: it may be forgotten soon.
+    this.readBody();
+    return 0;
+  }
+
+  /** A long request, of which so much is known that it is read here. */
+  private isMostlyKnown(): boolean {
+    const { requestBody, requestTruncated, route } = this.exchange;
+    const { memory } = this.options;
+    if (memory === undefined || typeof requestBody !== "string" || requestTruncated) return false;
+    this.isKnown ??= mayRemember(this.exchange) && isMostlyKnown(memory, route.api, requestBody);
+    return this.isKnown;
   }
 
   private isForReader(): boolean {
@@ -257,8 +283,7 @@ class ExchangeJob implements Job {
     if (reader === undefined || reader.isClosed) return false;
     const { pendingBytes } = exchange;
     return (
-      countRequest(exchange) >= REMOTE_BYTES ||
-      pendingBytes >= (isEncoded(exchange) ? REMOTE_ENCODED_BYTES : REMOTE_BYTES)
+      this.countRequest() >= REMOTE_BYTES || pendingBytes >= (isEncoded(exchange) ? REMOTE_ENCODED_BYTES : REMOTE_BYTES)
     );
   }
 
@@ -329,7 +354,9 @@ class ExchangeJob implements Job {
   }
 }
 
-/** Bytes of a request that are to be read. */
-function countRequest({ abridgedRequest, requestKept }: Exchange): number {
-  return abridgedRequest?.byteLength ?? requestKept;
+/** What is not is read elsewhere, so note is taken of it here. */
+function isMostlyKnown(memory: RequestMemory, api: Api, text: string): boolean {
+  if (memory.countUnknown(api, text) < REMOTE_BYTES) return true;
+  memory.note(api, text);
+  return false;
 }

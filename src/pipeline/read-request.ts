@@ -1,16 +1,35 @@
 /** The body of a request, in whichever form the interceptor has kept it. */
 import { concat } from "../decode/bytes.ts";
-import { decodeRequestBody, type ParsedBody } from "../decode/request-body.ts";
-import type { Exchange } from "../types.ts";
+import { decodeRequestBody, parseJsonText, type ParsedBody } from "../decode/request-body.ts";
+import type { Api, Exchange } from "../types.ts";
+import type { RequestMemory } from "./request-memory.ts";
 
-export function readRequestBody(exchange: Exchange): ParsedBody {
+/** @param memory - of what earlier requests began with */
+export function readRequestBody(exchange: Exchange, memory?: RequestMemory): ParsedBody {
   const contentType = exchange.requestHeaders["content-type"];
-  if (exchange.abridgedRequest !== undefined) return decodeRequestBody(exchange.abridgedRequest, contentType);
-  const { requestSource, requestChunks } = exchange;
+  const { abridgedRequest, requestSource, requestChunks, route } = exchange;
+  const parse =
+    memory === undefined || !mayRemember(exchange)
+      ? undefined
+      : (text: string): ParsedBody => parseKnown(memory, route.api, text);
+  if (abridgedRequest !== undefined) return decodeRequestBody(abridgedRequest, contentType, { parse });
   if (Array.isArray(requestSource)) return { value: readForm(requestSource), notes: [] };
   const body = exchange.requestBody ?? (requestChunks === undefined ? undefined : joinRequest(requestChunks));
   const { requestTruncated: truncated, requestTail: tail } = exchange;
-  return decodeRequestBody(body, contentType, tail === undefined ? { truncated } : { truncated, tail });
+  return decodeRequestBody(body, contentType, truncated ? { truncated, ...(tail && { tail }) } : { parse });
+}
+
+/** Whether it is a call at all, the whole body tells; and nothing is kept of what must not be recorded. */
+export function mayRemember({ sniffed, settings }: Exchange): boolean {
+  return !sniffed && !settings.privacyMode && !settings.excludeInput;
+}
+
+function parseKnown(memory: RequestMemory, api: Api, text: string): ParsedBody {
+  const known = memory.read(api, text);
+  if (known !== undefined) return known;
+  const body = parseJsonText(text);
+  memory.note(api, text);
+  return body;
 }
 
 function joinRequest(chunks: readonly Uint8Array[]): Uint8Array {

@@ -14,15 +14,17 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" })
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "types.ts": [],
   "abridged-text.ts": [],
+  "known-messages.ts": ["types.ts"],
   "remember.ts": [],
-  decode: ["types.ts", "abridged-text.ts", "remember.ts", "platform"],
+  decode: ["types.ts", "abridged-text.ts", "known-messages.ts", "remember.ts", "platform"],
   providers: ["types.ts"],
-  parsers: ["types.ts", "abridged-text.ts", "decode", "providers"],
-  enrich: ["types.ts", "abridged-text.ts", "remember.ts", "parsers (types)"],
+  parsers: ["types.ts", "abridged-text.ts", "known-messages.ts", "decode", "providers"],
+  enrich: ["types.ts", "abridged-text.ts", "known-messages.ts", "remember.ts", "parsers (types)"],
   // The exchange is where the two rooms meet: one fills it, the other empties it.
   pipeline: [
     "types.ts",
     "abridged-text.ts",
+    "known-messages.ts",
     "decode",
     "parsers",
     "enrich",

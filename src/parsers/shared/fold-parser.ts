@@ -5,6 +5,7 @@
 import type { Api, Usage } from "../../types.ts";
 import type {
   Frame,
+  MessageList,
   ParsedError,
   ParsedRequest,
   ParsedResponse,
@@ -55,6 +56,7 @@ export interface AnswerFold {
 export interface FoldParserOptions {
   api: Api;
   readRequest(input: RequestInput): ParsedRequest;
+  messageList?: MessageList;
   start(input: ResponseInput): AnswerFold;
   /** An event that only this dialect knows as an error. Default: those that `findErrorInSuccess` knows. */
   readEventError?(value: unknown, name: string | undefined): ParsedError | undefined;
@@ -73,6 +75,7 @@ export function createFoldParser(options: FoldParserOptions): Parser<FoldState> 
   return {
     api: options.api,
     readRequest: (input) => options.readRequest(input),
+    ...(options.messageList !== undefined && { messageList: options.messageList }),
     start: (input) => ({ response: createResponseFold(input), answer: options.start(input) }),
 
     chunk({ response, answer }: FoldState, frame: Frame): number {

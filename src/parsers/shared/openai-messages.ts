@@ -1,5 +1,6 @@
 /** OpenAI-style message arrays and tool lists, as every Chat-like API sends them. */
 import type { Message, Part, ToolCallPart, ToolDefinition } from "../../types.ts";
+import type { KnownMessages } from "../../known-messages.ts";
 import { readContentPart } from "./openai-content.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./json.ts";
 import type { JsonObject } from "./json.ts";
@@ -16,9 +17,10 @@ export interface Conversation {
  * Reads `messages`. System and developer messages at the start become `system`; one that comes later stays in its place.
  *
  * @param value - the array, or a single string as some servers accept
+ * @param known - messages before those of the array
  */
-export function readConversation(value: unknown): Conversation {
-  const all = readMessages(value);
+export function readConversation(value: unknown, known?: KnownMessages): Conversation {
+  const all = readMessages(value, known);
   if (all === undefined) return {};
   let leading = 0;
   while (isSystemRole(all[leading]?.role)) leading++;
@@ -33,11 +35,14 @@ export function isSystemRole(role: string | undefined): boolean {
 }
 
 /** All messages in order, whatever their role; `undefined` when there is no list. */
-export function readMessages(value: unknown): Message[] | undefined {
+export function readMessages(value: unknown, known?: KnownMessages): Message[] | undefined {
   if (typeof value === "string") return [{ role: "user", parts: readContent(value) }];
-  if (!Array.isArray(value)) return undefined;
-  const messages: Message[] = [];
-  for (const item of value) {
+  return Array.isArray(value) ? addMessages(value, known?.take() ?? []) : undefined;
+}
+
+/** Adds the messages of an array to those before them. */
+export function addMessages(items: readonly unknown[], messages: Message[]): Message[] {
+  for (const item of items) {
     const message = readMessage(item);
     if (message !== undefined) messages.push(message);
   }
