@@ -143,7 +143,10 @@ class ConversationMemory implements RequestMemory {
     const end = ends.at(-1);
     if (end === undefined || end < least) return;
     // From the text: in the request another list of that name may be the one that counts.
-    const [items = []] = parseShallowJson(`[[${text.slice(from, end).replace(/^\s*,/, "")}]]`) as unknown[][];
+    const added = text.slice(from, end);
+    const listed = known === undefined ? added : dropComma(added);
+    if (listed === undefined) return;
+    const [items = []] = parseShallowJson(`[[${listed}]]`) as unknown[][];
     const listStart = known?.facts.listStart ?? from;
     const facts = { api, list, text: detach(text.slice(0, end)), listStart };
     const read = known === undefined ? { messages: list.read(items, []), items: items.length } : readOn(known, items);
@@ -171,11 +174,18 @@ class ConversationMemory implements RequestMemory {
       this.#forget(known);
     }
     while ((this.#seen[0]?.time ?? limit) < limit) this.#forgetSeen();
+    if (this.#known.size === 0) this.#frames.clear();
   }
 
   #forget(known: KnownConversation): void {
     if (this.#known.delete(known)) this.#knownBytes -= known.facts.bytes;
   }
+}
+
+/** `undefined`: there is none, because what comes before is a number that goes on. */
+function dropComma(items: string): string | undefined {
+  const comma = /^\s*,/.exec(items)?.[0];
+  return comma === undefined ? undefined : items.slice(comma.length);
 }
 
 /** Nobody changes the messages that are known; only the last one may be added to. */
