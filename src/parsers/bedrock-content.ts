@@ -1,4 +1,5 @@
 /** Content blocks, messages and tools of the Bedrock Converse API, which Nova speaks as its own format too. */
+import type { KnownMessages } from "../known-messages.ts";
 import type { Message, Modality, Part, ToolDefinition } from "../types.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
@@ -54,11 +55,16 @@ export function readConverseContent(content: unknown, depth = 0): Part[] {
 }
 
 /** `messages`. */
-export function readConverseMessages(messages: unknown): Message[] | undefined {
-  if (!Array.isArray(messages)) return undefined;
-  return messages
-    .filter(isObject)
-    .map((message) => createMessage(asLabel(message["role"]), readConverseContent(message["content"])));
+export function readConverseMessages(messages: unknown, known?: KnownMessages): Message[] | undefined {
+  return Array.isArray(messages) ? addConverseMessages(messages, known?.take() ?? []) : undefined;
+}
+
+/** Adds the messages of an array to those before them. */
+export function addConverseMessages(items: readonly unknown[], messages: Message[]): Message[] {
+  for (const item of items) {
+    if (isObject(item)) messages.push(createMessage(asLabel(item["role"]), readConverseContent(item["content"])));
+  }
+  return messages;
 }
 
 /** `toolConfig.tools`: functions of the app (`toolSpec`) and tools of the provider (`systemTool`). */

@@ -8,6 +8,7 @@
 import {
   readConverseBlock,
   readConverseContent,
+  addConverseMessages,
   readConverseMessages,
   readConverseTools,
   readToolResult,
@@ -34,6 +35,7 @@ const contentKeys: ReadonlySet<string> = new Set(["messages", "system", "toolCon
 export const bedrockConverseParser: Parser<FoldState> = createFoldParser({
   api: "bedrock-converse",
   readRequest: readConverseRequest,
+  messageList: { field: "messages", read: addConverseMessages },
   start: (input) =>
     (input.request.operation ?? input.route.operation) === "count_tokens"
       ? createCountFold()
@@ -45,7 +47,8 @@ export const bedrockConverseParser: Parser<FoldState> = createFoldParser({
 /** A Converse request, or a CountTokens request, which wraps one. */
 export function readConverseRequest(input: RequestInput): ParsedRequest {
   const outer = asObject(input.body) ?? {};
-  const body = asObject(asObject(outer["input"])?.["converse"]) ?? outer;
+  const inner = asObject(asObject(outer["input"])?.["converse"]);
+  const body = inner ?? outer;
   const system = readConverseContent(body["system"]);
   const toolConfig = asObject(body["toolConfig"]);
   const toolChoice = asObject(toolConfig?.["toolChoice"]);
@@ -53,7 +56,7 @@ export function readConverseRequest(input: RequestInput): ParsedRequest {
     model: input.route.pathModel ?? asLabel(body["modelId"]),
     parameters: { ...readSettings(body, contentKeys, "inferenceConfig"), ...(toolChoice && { toolChoice }) },
     system: system.length === 0 ? undefined : system,
-    messages: readConverseMessages(body["messages"]),
+    messages: readConverseMessages(body["messages"], inner === undefined ? input.known : undefined),
     tools: readConverseTools(toolConfig?.["tools"]),
     // The path decides.
     stream: /\/(converse-stream|invoke-with-response-stream)(\?|$)/.test(input.path) || undefined,

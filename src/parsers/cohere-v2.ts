@@ -15,7 +15,7 @@ import { buildAnswer, createFoldParser } from "./shared/fold-parser.ts";
 import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { addKnown, asArray, asLabel, asObject, asString, compact, isObject, omitKeys } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
-import { readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
+import { addMessages, readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
 import { createTextEvent } from "./shared/text-event.ts";
 import type { VectorShape } from "./shared/vectors.ts";
 
@@ -34,12 +34,14 @@ const contentKeys: ReadonlySet<string> = new Set([
 export const cohereV2Parser: Parser<FoldState> = createFoldParser({
   api: "cohere-v2",
   readRequest,
+  messageList: { field: "messages", read: (items, before) => addMessages(items.map(adaptMessage), before) },
   start: createAnswerFold,
 });
 
-function readRequest({ route, body }: RequestInput): ParsedRequest {
+function readRequest({ route, body, known }: RequestInput): ParsedRequest {
   const fields = asObject(body) ?? {};
-  const conversation = readConversation(adaptMessages(fields["messages"]));
+  const { messages } = fields;
+  const conversation = readConversation(Array.isArray(messages) ? messages.map(adaptMessage) : messages, known);
   const system: Part[] = [...(conversation.system ?? []), ...documentParts(fields["documents"])];
   return compact<ParsedRequest>({
     model: asLabel(fields["model"]) ?? route.pathModel,
@@ -52,14 +54,11 @@ function readRequest({ route, body }: RequestInput): ParsedRequest {
 }
 
 /** Brings what only Cohere has in a message into the shape that all chat APIs share. */
-function adaptMessages(messages: unknown): unknown {
-  if (!Array.isArray(messages)) return messages;
-  return messages.map((message: unknown) => {
-    if (!isObject(message)) return message;
-    if (message["role"] === "tool") return { ...message, content: readToolResult(message["content"]) };
-    const plan = asString(message["tool_plan"]);
-    return plan === undefined ? message : { ...message, reasoning_content: plan };
-  });
+function adaptMessage(message: unknown): unknown {
+  if (!isObject(message)) return message;
+  if (message["role"] === "tool") return { ...message, content: readToolResult(message["content"]) };
+  const plan = asString(message["tool_plan"]);
+  return plan === undefined ? message : { ...message, reasoning_content: plan };
 }
 
 /** A tool's result is a text or a list of documents; a single document is the result itself. */

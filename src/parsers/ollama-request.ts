@@ -1,11 +1,12 @@
 /** Requests of Ollama: chat, generate, embed. */
+import type { KnownMessages } from "../known-messages.ts";
 import type { Message, Part } from "../types.ts";
 import type { ParsedRequest, RequestInput } from "./parser.ts";
 import { asArray, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readBase64Media } from "./shared/media.ts";
 import { textParts } from "./shared/message-parts.ts";
-import { readContent, readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
+import { addMessages, readContent, readConversation, readToolDefinitions } from "./shared/openai-messages.ts";
 import type { Conversation } from "./shared/openai-messages.ts";
 import { readSettings } from "./shared/settings.ts";
 
@@ -24,10 +25,10 @@ const contentKeys: ReadonlySet<string> = new Set([
 ]);
 
 /** Chat and generate stream unless the request says no; embed never does. */
-export function readOllamaRequest({ route, body }: RequestInput): ParsedRequest {
+export function readOllamaRequest({ route, body, known }: RequestInput): ParsedRequest {
   const fields = asObject(body);
   if (fields === undefined) return compact<ParsedRequest>({ model: route.pathModel, parameters: {} });
-  const conversation = readInput(fields);
+  const conversation = readInput(fields, known);
   return compact<ParsedRequest>({
     model: asLabel(fields["model"]) ?? route.pathModel,
     parameters: readSettings(fields, contentKeys, "options"),
@@ -38,8 +39,13 @@ export function readOllamaRequest({ route, body }: RequestInput): ParsedRequest 
   });
 }
 
-function readInput(fields: JsonObject): Conversation {
-  if (Array.isArray(fields["messages"])) return readConversation(fields["messages"].map(adaptMessage));
+/** Adds the messages of an array to those before them. */
+export function addOllamaMessages(items: readonly unknown[], messages: Message[]): Message[] {
+  return addMessages(items.map(adaptMessage), messages);
+}
+
+function readInput(fields: JsonObject, known: KnownMessages | undefined): Conversation {
+  if (Array.isArray(fields["messages"])) return readConversation(fields["messages"].map(adaptMessage), known);
   const system = textParts("text", fields["system"]);
   const parts: Part[] = [
     ...readContent(fields["prompt"] ?? fields["input"]),

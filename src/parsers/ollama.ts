@@ -5,7 +5,7 @@
  * @see https://docs.ollama.com/api
  */
 import type { Part, Usage } from "../types.ts";
-import { readOllamaRequest } from "./ollama-request.ts";
+import { addOllamaMessages, readOllamaRequest } from "./ollama-request.ts";
 import type { Parser, ResponseInput, TextEvent } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
@@ -30,6 +30,7 @@ const textTypes: ReadonlyMap<string, "text" | "reasoning"> = new Map([
 export const ollamaParser: Parser<FoldState> = createFoldParser({
   api: "ollama",
   readRequest: readOllamaRequest,
+  messageList: { field: "messages", read: addOllamaMessages },
   start: createAnswerFold,
 });
 

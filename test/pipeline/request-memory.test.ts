@@ -111,7 +111,69 @@ const dialects: Dialect[] = [
       candidates: [{ content: { role: "model", parts: toGeminiParts(turn) }, finishReason: "STOP" }],
     }),
   },
+  {
+    api: "bedrock-converse",
+    path: "/model/anthropic.claude-3-haiku-20240307-v1:0/converse",
+    write: (system, turns) => ({
+      system: [{ text: system }],
+      messages: turns.map((turn) => ({ role: turn.by === "model" ? "assistant" : "user", content: toConverse(turn) })),
+    }),
+    answer: (turn) => ({
+      output: { message: { role: "assistant", content: toConverse(turn) } },
+      stopReason: "end_turn",
+      usage: { inputTokens: 3, outputTokens: 4, totalTokens: 7 },
+    }),
+  },
+  {
+    api: "ollama",
+    path: "/api/chat",
+    write: (system, turns) => ({
+      stream: false,
+      messages: [{ role: "system", content: system }, ...turns.map(toOllamaMessage)],
+    }),
+    answer: (turn) => ({ model: "m", message: toOllamaMessage(turn), done: true, done_reason: "stop", eval_count: 3 }),
+  },
+  {
+    api: "cohere-v2",
+    path: "/v2/chat",
+    write: (system, turns) => ({
+      messages: [{ role: "system", content: system }, ...turns.map(toCohereMessage)],
+      documents: [{ data: { text: "a document" } }],
+    }),
+    answer: (turn) => ({
+      id: "c",
+      finish_reason: "COMPLETE",
+      message: toCohereMessage(turn),
+      usage: { tokens: { input_tokens: 3, output_tokens: 4 } },
+    }),
+  },
 ];
+
+function toConverse(turn: Turn): unknown[] {
+  if (turn.by === "tool") return [{ toolResult: { toolUseId: turn.id, content: [{ json: { result: turn.result } }] } }];
+  if ("call" in turn) return [{ toolUse: { toolUseId: turn.id, name: turn.call, input: turn.input } }];
+  if (turn.by === "model" || turn.image === undefined) return [{ text: turn.text }];
+  return [{ text: turn.text }, { image: { format: "png", source: { bytes: turn.image } } }];
+}
+
+function toOllamaMessage(turn: Turn): unknown {
+  if (turn.by === "tool") return { role: "tool", tool_name: "look_up", content: JSON.stringify(turn.result) };
+  if ("call" in turn) {
+    const called = { name: turn.call, arguments: { given: turn.input } };
+    return { role: "assistant", content: "", thinking: "hm", tool_calls: [{ function: called }] };
+  }
+  if (turn.by === "model") return { role: "assistant", content: turn.text };
+  return { role: "user", content: turn.text, ...(turn.image !== undefined && { images: [turn.image] }) };
+}
+
+function toCohereMessage(turn: Turn): unknown {
+  if (turn.by !== "tool" && "call" in turn) {
+    return { ...(toChatMessage(turn) as object), tool_plan: "I will look it up." };
+  }
+  if (turn.by !== "tool") return toChatMessage(turn);
+  const content = [{ type: "document", document: { data: { result: turn.result } } }];
+  return { role: "tool", tool_call_id: turn.id, content };
+}
 
 function toChatMessage(turn: Turn): unknown {
   if (turn.by === "tool") return { role: "tool", tool_call_id: turn.id, content: JSON.stringify(turn.result) };
