@@ -20,8 +20,3 @@ export function countCommon(one: string, other: string, atLeast: number): number
   }
   return same;
 }
-
-/** The same text, in memory of its own: a piece of a text keeps all of it. */
-export function detach(piece: string): string {
-  return ` ${piece}`.slice(1);
-}

@@ -1,5 +1,6 @@
 /** Events of a stream that differ from an earlier one in nothing but a text: they are neither parsed nor folded one by one. */
-import { copyText, createEventPattern, type EventPattern } from "../decode/event-pattern.ts";
+import { copyText } from "../decode/copy-text.ts";
+import { createEventPattern, type EventPattern } from "../decode/event-pattern.ts";
 import type { TextEvent } from "../parsers/parser.ts";
 
 /** So often in a row may be learnt what no other event has: then there is nothing to learn in this stream. */

@@ -2,7 +2,7 @@
  * What stands around the messages of requests, tools above all: many conversations have the same. Where the text between
  * head and tail of a frame is a list of items and nothing else, the whole is JSON with that frame.
  */
-import { detach } from "../decode/common-beginning.ts";
+import { copyText } from "../decode/copy-text.ts";
 import { copyParsed } from "../parsers/shared/copy-messages.ts";
 import type { Api } from "../types.ts";
 
@@ -41,7 +41,7 @@ export class RequestFrames {
     if (head.length + tail.length > MAX_LENGTH) return;
     const { [field]: _list, ...others } = whole;
     const value = copyParsed(others) as Record<string, unknown>;
-    this.#frames.unshift({ api, head: detach(head), tail: detach(tail), value });
+    this.#frames.unshift({ api, head: copyText(head), tail: copyText(tail), value });
     if (this.#frames.length > MAX_FRAMES) this.#frames.pop();
   }
 

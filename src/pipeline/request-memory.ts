@@ -4,7 +4,8 @@
  * that: nothing is known of a conversation whose beginning was written anew.
  */
 import { parseShallowJson } from "../decode/bounded-json.ts";
-import { countCommon, detach } from "../decode/common-beginning.ts";
+import { countCommon } from "../decode/common-beginning.ts";
+import { copyText } from "../decode/copy-text.ts";
 import { findItemEnds, findList } from "../decode/json-list.ts";
 import type { ParsedBody } from "../decode/request-body.ts";
 import { copyMessages } from "../parsers/shared/copy-messages.ts";
@@ -148,7 +149,7 @@ class ConversationMemory implements RequestMemory {
     if (listed === undefined) return;
     const [items = []] = parseShallowJson(`[[${listed}]]`) as unknown[][];
     const listStart = known?.facts.listStart ?? from;
-    const facts = { api, list, text: detach(text.slice(0, end)), listStart };
+    const facts = { api, list, text: copyText(text.slice(0, end)), listStart };
     const read = known === undefined ? { messages: list.read(items, []), items: items.length } : readOn(known, items);
     // What stands around the messages is kept where they are linked.
     this.#keep({ ...facts, ...read, bytes: text.length + estimateMessages(read.messages) });
