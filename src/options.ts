@@ -5,6 +5,7 @@ export const DEFAULT_LIMITS: Readonly<Required<TapLimits>> = {
   exchangeBytes: 8 * 1024 * 1024,
   queueBytes: 64 * 1024 * 1024,
   queueExchanges: 10_000,
+  conversationBytes: 8 * 1024 * 1024,
 };
 
 export const DEFAULT_MAX_CONTENT_LENGTH = 100_000;
@@ -17,6 +18,9 @@ const isShare: Check = (value) =>
   typeof value === "number" && value >= 0 && value <= 1 ? undefined : "a number from 0 (none) to 1 (all)";
 const isCount: Check = (value) =>
   typeof value === "number" && Number.isInteger(value) && value > 0 ? undefined : "a whole number above 0";
+
+const isCountOrNone: Check = (value) =>
+  value === 0 || isCount(value) === undefined ? undefined : "a whole number, or 0";
 
 function isSinkList(value: unknown): string | undefined {
   const expected = "an array of sinks, like [consoleSink()]";
@@ -37,7 +41,8 @@ function isLimits(value: unknown): string | undefined {
     if (!Object.hasOwn(DEFAULT_LIMITS, key)) {
       return `an object with ${Object.keys(DEFAULT_LIMITS).join(", ")}; \`${key}\` is none of them`;
     }
-    const problem = limit === undefined ? undefined : isCount(limit);
+    const check = key === "conversationBytes" ? isCountOrNone : isCount;
+    const problem = limit === undefined ? undefined : check(limit);
     if (problem !== undefined) return `an object in which \`${key}\` is ${problem}`;
   }
   return undefined;

@@ -40,7 +40,7 @@ export interface Reading {
 }
 
 export function createReading({ options, limits, report, onContentSampledOut }: ReadingOptions): Reading {
-  const { exchangeBytes } = limits;
+  const { exchangeBytes, conversationBytes } = limits;
   const cost = createCostCalculator({
     ...(options.prices !== undefined && { prices: options.prices }),
     onError: (error) => report("prices", error),
@@ -50,7 +50,7 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
   const sums = createRunningSums(hashKey);
   const linker = createLinker({ randomHex, hash: createKeyedHash(hashKey) });
   const recordCall = createRecorder({ options, cost, linker, report, onContentSampledOut });
-  const memory = createRequestMemory();
+  const memory = conversationBytes === 0 ? undefined : createRequestMemory({ maxBytes: conversationBytes });
   let host: WorkerHost | undefined;
   if (options.worker !== false) {
     host = createWorkerHost({
@@ -76,7 +76,7 @@ export function createReading({ options, limits, report, onContentSampledOut }: 
       if (needsPrices) cost.readyNow(loadPrices);
     },
     close() {
-      memory.clear();
+      memory?.clear();
       host?.close();
     },
   };

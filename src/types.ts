@@ -540,6 +540,11 @@ export interface TapLimits {
   queueBytes?: number;
   /** Exchanges that may be open or waiting. Default 10,000. */
   queueExchanges?: number;
+  /**
+   * Bytes, about, that the beginnings of conversations may take for up to an hour, so that of the next request only what
+   * is new has to be read. Nothing is kept of calls with `privacyMode` or `excludeInput`. Default 8 MiB; 0: nothing at all.
+   */
+  conversationBytes?: number;
 }
 
 /** USD per million tokens. */

@@ -37,16 +37,22 @@ const MOST_AT_ONCE = 128 * 1024;
 const MAX_LENGTH = 1024 * 1024;
 const MAX_ITEMS = 1_000;
 const MAX_CONVERSATIONS = 128;
-/** Bytes of all that is known, about. */
-const MAX_TOTAL_BYTES = 8 * 1024 * 1024;
 /** Texts of which none may ever come again: those that came last. */
 const MAX_SEEN = 64;
-const MAX_SEEN_LENGTH = 2 * 1024 * 1024;
+/** What they may take of all. */
+const SEEN_SHARE = 0.25;
 /** What has not come again for so long is forgotten. */
 const MAX_AGE_MS = 60 * 60 * 1_000;
 
-export function createRequestMemory(now: () => number = () => performance.now()): RequestMemory {
-  return new ConversationMemory(now);
+export interface RequestMemoryOptions {
+  /** Bytes, about, of all that is known. */
+  maxBytes: number;
+  /** Milliseconds. Default: of `performance.now()`. */
+  now?: () => number;
+}
+
+export function createRequestMemory(options: RequestMemoryOptions): RequestMemory {
+  return new ConversationMemory(options);
 }
 
 interface Seen {
@@ -59,11 +65,13 @@ class ConversationMemory implements RequestMemory {
   readonly #known = new Set<KnownConversation>();
   readonly #frames = new RequestFrames();
   readonly #seen: Seen[] = [];
+  readonly #maxBytes: number;
   readonly #now: () => number;
   #knownBytes = 0;
   #seenLength = 0;
 
-  constructor(now: () => number) {
+  constructor({ maxBytes, now = () => performance.now() }: RequestMemoryOptions) {
+    this.#maxBytes = maxBytes;
     this.#now = now;
   }
 
@@ -123,7 +131,7 @@ class ConversationMemory implements RequestMemory {
   #see(text: string): void {
     this.#seen.push({ text, time: this.#now() });
     this.#seenLength += text.length;
-    while (this.#seen.length > MAX_SEEN || this.#seenLength > MAX_SEEN_LENGTH) this.#forgetSeen();
+    while (this.#seen.length > MAX_SEEN || this.#seenLength > SEEN_SHARE * this.#maxBytes) this.#forgetSeen();
   }
 
   #forgetSeen(): void {
@@ -163,7 +171,7 @@ class ConversationMemory implements RequestMemory {
     this.#known.add(known);
     this.#knownBytes += facts.bytes;
     for (const oldest of this.#known) {
-      if (this.#known.size <= MAX_CONVERSATIONS && this.#knownBytes <= MAX_TOTAL_BYTES) break;
+      if (this.#known.size <= MAX_CONVERSATIONS && this.#knownBytes <= this.#maxBytes) break;
       this.#forget(oldest);
     }
   }

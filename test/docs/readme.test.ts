@@ -25,9 +25,9 @@ describe("the table of options", () => {
   it("has the default limits", () => {
     const defaultOf = (name: string) => rows.find(([cell]) => cell === `\`${name}\``)?.[1]?.replaceAll("`", "");
     const mib = 1024 * 1024;
-    const { exchangeBytes, queueBytes, queueExchanges } = DEFAULT_LIMITS;
+    const { exchangeBytes, queueBytes, queueExchanges, conversationBytes } = DEFAULT_LIMITS;
     expect(defaultOf("limits")).toBe(
-      `{ exchangeBytes: ${exchangeBytes / mib} MiB, queueBytes: ${queueBytes / mib} MiB, queueExchanges: ${group(queueExchanges)} }`,
+      `{ exchangeBytes: ${exchangeBytes / mib} MiB, queueBytes: ${queueBytes / mib} MiB, queueExchanges: ${group(queueExchanges)}, conversationBytes: ${conversationBytes / mib} MiB }`,
     );
     expect(defaultOf("maxContentLength")).toBe(group(DEFAULT_MAX_CONTENT_LENGTH));
   });

@@ -6,7 +6,7 @@ import { createQueue, type MakeJob, type Queue } from "../../src/pipeline/queue.
 import type { Exchange } from "../../src/types.ts";
 import { addBody, makeAnswer, makeExchange, startExchange } from "./exchanges.ts";
 
-const limits = { exchangeBytes: 1_000_000, queueBytes: 10_000_000, queueExchanges: 100 };
+const limits = { exchangeBytes: 1_000_000, queueBytes: 10_000_000, queueExchanges: 100, conversationBytes: 0 };
 
 function collect(options: { limits?: typeof limits } = {}): {
   queue: Queue;
@@ -101,7 +101,7 @@ describe("the queue", () => {
   });
 
   it.each<[string, Partial<typeof limits>, number]>([
-    ["calls", { queueExchanges: 80 }, 0],
+    ["calls", { queueExchanges: 80, conversationBytes: 0 }, 0],
     ["bytes", { queueExchanges: 1_000, queueBytes: 400_000 }, 1_000],
   ])(
     "keeps up in a loop whose every turn brings more than two slices hold, with its share of the room for %s taken",

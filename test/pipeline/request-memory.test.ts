@@ -7,11 +7,14 @@ import { createJob } from "../../src/pipeline/exchange-job.ts";
 import { createRequestMemory, type RequestMemory } from "../../src/pipeline/request-memory.ts";
 import type { RemoteReader } from "../../src/pipeline/remote-reader.ts";
 import { createKeyedHash } from "../../src/platform/node.ts";
+import { DEFAULT_LIMITS } from "../../src/options.ts";
+import { createReading } from "../../src/reading.ts";
 import { createRecorder } from "../../src/record-call.ts";
 import type { Api, Exchange, LlmCall, TapOptions } from "../../src/types.ts";
 import { addBody, startExchange } from "./exchanges.ts";
 
 const key = new Uint8Array(32).fill(7);
+const maxBytes = 8 * 1024 * 1024;
 
 interface Recorder {
   record(exchange: Exchange): LlmCall;
@@ -323,7 +326,7 @@ describe("requests that begin as earlier ones did", () => {
     let [known, all] = [0, 0];
     fc.assert(
       fc.property(fc.array(step, { minLength: 4, maxLength: 24 }), options, (steps, given) => {
-        const remembering = createTestRecorder(given, createRequestMemory());
+        const remembering = createTestRecorder(given, createRequestMemory({ maxBytes }));
         const forgetful = createTestRecorder(given);
         let time = 0;
         for (const exchange of writeRequests(dialect, steps)) {
@@ -349,7 +352,7 @@ describe("requests that begin as earlier ones did", () => {
   };
 
   it("are known from the third one on, however long the conversation gets", () => {
-    const recorder = createTestRecorder({}, createRequestMemory());
+    const recorder = createTestRecorder({}, createRequestMemory({ maxBytes }));
     for (let turns = 1; turns < 400; turns += 2) {
       const call = recorder.record(makeExchange(chat, grow(turns), turns * 10));
       expect(call.request.messages).toHaveLength(turns);
@@ -359,7 +362,7 @@ describe("requests that begin as earlier ones did", () => {
   });
 
   it("share nothing with each other that a sink could change", () => {
-    const recorder = createTestRecorder({}, createRequestMemory());
+    const recorder = createTestRecorder({}, createRequestMemory({ maxBytes }));
     const input = { deep: [{ list: [1, { a: "b" }] }] };
     const turns: Turn[] = [
       { by: "user", text: "one" },
@@ -405,7 +408,7 @@ describe("the memory of requests", () => {
   const add = (text: string, more: string): string => text.replace("]}", more);
 
   it("knows of a request only what has come before", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     memory.note("openai-chat", first);
     expect(memory.read("openai-chat", first)).toBeUndefined();
     expect(memory.countUnknown("openai-chat", first)).toBe(first.length);
@@ -425,7 +428,7 @@ describe("the memory of requests", () => {
   });
 
   it("comes to know what is added once it has come twice", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     teach(memory, first);
     const more = add(first, `${`,{"role":"user","content":"${"y".repeat(2_000)}"}`.repeat(8)}]}`);
     for (const known of [20, 20, 28]) expect(memory.read("openai-chat", more)?.known?.take()).toHaveLength(known);
@@ -436,7 +439,7 @@ describe("the memory of requests", () => {
     for (const known of [28, 28, 36]) expect(memory.read("openai-chat", most)?.known?.take()).toHaveLength(known);
     expect(memory.read("openai-chat", more)?.known?.take()).toHaveLength(20);
     // What is new each time is not worth it.
-    const other = createRequestMemory();
+    const other = createRequestMemory({ maxBytes });
     teach(other, first);
     for (let time = 0; time < 6; time += 1) {
       const next = add(first, `${`,{"role":"user","content":"${time} ${"y".repeat(2_000)}"}`.repeat(8)}]}`);
@@ -456,7 +459,7 @@ describe("the memory of requests", () => {
     ["too much depth", `,${"[".repeat(300)}${"]".repeat(300)}]}`],
   ])("leaves a request to be read as a whole that has %s", (_name, end) => {
     for (const isFramed of [false, true]) {
-      const memory = createRequestMemory();
+      const memory = createRequestMemory({ maxBytes });
       teach(memory, first);
       if (isFramed) memory.read("openai-chat", first);
       for (let time = 0; time < 3; time += 1) expect(memory.read("openai-chat", add(first, end))).toBeUndefined();
@@ -465,7 +468,7 @@ describe("the memory of requests", () => {
   });
 
   it("leaves a request to be read as a whole that ends its list where others go on, and then ends as they do", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     const text = add(first, '],"x":5}');
     teach(memory, text);
     for (let time = 0; time < 3; time += 1) memory.read("openai-chat", text);
@@ -475,7 +478,7 @@ describe("the memory of requests", () => {
   });
 
   it("leaves a request to be read as a whole that ends in the middle, as others end", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     const text = first.replaceAll(/"content":("[^"]*")/g, '"content":[{"type":"text","text":$1}]');
     const lines = `${text}\n`;
     teach(memory, lines);
@@ -484,14 +487,14 @@ describe("the memory of requests", () => {
   });
 
   it("keeps the lists apart of which only the last one counts", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     teach(memory, add(first, '],"messages":[{"role":"user","content":"other"}]}'));
     const messages = memory.read("openai-chat", first)?.known?.take() ?? [];
     expect(messages.map(({ parts }) => parts)).toEqual(list.map(({ content }) => [{ type: "text", content }]));
   });
 
   it("does not take a number for a part of a longer one", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     const text = add(first, ",1]}");
     teach(memory, text);
     expect(memory.read("openai-chat", text)).toBeDefined();
@@ -505,7 +508,7 @@ describe("the memory of requests", () => {
     });
 
   it("forgets the conversations that were used least, and is never larger than it may be", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     const all = Array.from({ length: 120 }, (_, index) => long(index));
     for (const text of all) {
       teach(memory, text);
@@ -522,7 +525,7 @@ describe("the memory of requests", () => {
   });
 
   it("counts what small values take, and knows no more than 1,000 items", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     const make = (name: number): string =>
       JSON.stringify({
         model: `m-${name}`,
@@ -535,7 +538,7 @@ describe("the memory of requests", () => {
     const empty = JSON.stringify({ messages: Array.from({ length: 5_000 }, () => ({ role: "user" })) });
     teach(memory, empty);
     expect(memory.read("openai-chat", empty)?.known?.take()).toHaveLength(1_000);
-    const growing = createRequestMemory();
+    const growing = createRequestMemory({ maxBytes });
     const grow = (count: number): string =>
       JSON.stringify({
         messages: Array.from({ length: count }, () => ({ role: "user", name: "somebody who says nothing" })),
@@ -546,7 +549,7 @@ describe("the memory of requests", () => {
   });
 
   it("knows a conversation up to 1 MiB", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     const message = { role: "user", content: "x".repeat(8_000) };
     const make = (count: number): string => JSON.stringify({ messages: Array.from({ length: count }, () => message) });
     teach(memory, make(15));
@@ -560,7 +563,7 @@ describe("the memory of requests", () => {
   });
 
   it("learns what is longer than 128 KiB little by little", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     const text = JSON.stringify({ messages: Array.from({ length: 350 }, () => list[0]) });
     let unknown = text.length;
     memory.note("openai-chat", text);
@@ -577,7 +580,7 @@ describe("the memory of requests", () => {
 
   it("remembers no more than the last 64 requests, and 2 Mi characters of them", () => {
     const seen = (others: string[]): boolean => {
-      const memory = createRequestMemory();
+      const memory = createRequestMemory({ maxBytes });
       for (const text of [first, ...others, first]) memory.note("openai-chat", text);
       return memory.read("openai-chat", first) !== undefined;
     };
@@ -591,7 +594,7 @@ describe("the memory of requests", () => {
 
   it("forgets what has not come for an hour", () => {
     let now = 0;
-    const memory = createRequestMemory(() => now);
+    const memory = createRequestMemory({ maxBytes, now: () => now });
     teach(memory, first);
     for (now = 0; now < 3 * 3_600_000; now += 3_000_000) expect(memory.read("openai-chat", first)).toBeDefined();
     now += 3_600_001;
@@ -604,8 +607,19 @@ describe("the memory of requests", () => {
     expect(memory.read("openai-chat", first)).toBeUndefined();
   });
 
+  it("keeps to the room that it is given", () => {
+    const memory = createRequestMemory({ maxBytes: 64 * 1024 });
+    const small = Array.from({ length: 10 }, (_, index) => first.replace('"m"', `"m-${index}"`));
+    // 16 KiB for what was seen is less than one of them.
+    for (const text of small) teach(memory, text);
+    expect(small.filter((text) => memory.read("openai-chat", text) !== undefined)).toEqual([]);
+    const more = createRequestMemory({ maxBytes: 128 * 1024 });
+    for (const text of small) teach(more, text);
+    expect(small.filter((text) => more.read("openai-chat", text) !== undefined)).toEqual(small.slice(-3));
+  });
+
   it("never throws", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     const nested = `{"messages":[${"[".repeat(100_000)}${"]".repeat(100_000)}],"messages":[]}`;
     for (const text of [add(first, ""), add(first, "]"), "x".repeat(9_000), first.replaceAll("}", "]"), nested]) {
       for (let time = 0; time < 3; time += 1) {
@@ -644,7 +658,7 @@ describe("what passes the gate with a request that is known", () => {
     requests: readonly Asked[],
     around = (run: () => void) => run(),
   ): LlmCall {
-    const remembering = createTestRecorder(given(), createRequestMemory());
+    const remembering = createTestRecorder(given(), createRequestMemory({ maxBytes }));
     const forgetful = createTestRecorder(given());
     let one: LlmCall[] = [];
     let other: LlmCall[] = [];
@@ -726,7 +740,7 @@ describe("what passes the gate with a request that is known", () => {
       repeat(12, { ...chat, request }),
     );
     let asked = 0;
-    const remembering = createTestRecorder({ redact: () => `${(asked += 1)}` }, createRequestMemory());
+    const remembering = createTestRecorder({ redact: () => `${(asked += 1)}` }, createRequestMemory({ maxBytes }));
     const exchange = {
       request: JSON.stringify(request),
       body: JSON.stringify(dialects[0]?.answer({ by: "model", text: "ok" })),
@@ -740,7 +754,7 @@ describe("what passes the gate with a request that is known", () => {
   });
 
   it("is not kept where it must not be recorded", () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     const recorder = createTestRecorder({}, memory);
     const request = JSON.stringify({ model: "m", messages: [system, user] });
     const ask = (): Exchange => makeExchange(dialects[0] as Dialect, { request, body: "{}" }, 1);
@@ -812,11 +826,11 @@ describe("a long request", () => {
   }
 
   it("is read on the app's thread where most of it is known", async () => {
-    const memory = createRequestMemory();
+    const memory = createRequestMemory({ maxBytes });
     for (let count = 100; count < 128; count += 1) expect(await ask(write(count), memory)).toBe(0);
     for (let count = 128; count < 400; count += 4) expect(await ask(write(count), memory)).toBe(0);
     // One that was long when it came first: what can be told of it is learned while it is read elsewhere.
-    const other = createRequestMemory();
+    const other = createRequestMemory({ maxBytes });
     const asked: number[] = [];
     for (let count = 300; count < 308; count += 1) asked.push(await ask(write(count), other));
     expect(asked).toEqual([1, 1, 1, 0, 0, 0, 0, 0]);
@@ -827,5 +841,34 @@ describe("a long request", () => {
     const { settings } = makeExchange(chat, { request: "", body: "" }, 1);
     expect(await ask(write(400), memory, { settings: { ...settings, privacyMode: true } })).toBe(1);
     expect(await ask(write(400), memory)).toBe(0);
+  });
+});
+
+describe("limits.conversationBytes", () => {
+  const chat = dialects[0] as Dialect;
+  const said: Turn[] = Array.from({ length: 2 }, (_, index) => ({ by: "user", text: `${index} ${LONG}` }));
+  const request = JSON.stringify(chat.write("Be kind.", said));
+  const body = JSON.stringify(chat.answer({ by: "model", text: "ok" }));
+
+  it.each([
+    ["by default", {}, [false, false, true, true]],
+    ["not with 0", { conversationBytes: 0 }, [false, false, false, false]],
+  ])("decides what is kept: %s", async (_name, limits, expected) => {
+    const reading = createReading({
+      options: { costTracking: false },
+      limits: { ...DEFAULT_LIMITS, ...limits },
+      report: (_place, error) => {
+        throw error;
+      },
+      onContentSampledOut: () => undefined,
+    });
+    await reading.ready();
+    const known = expected.map(() => {
+      const job = reading.makeJob(makeExchange(chat, { request, body }, 1));
+      while (job.work(() => true) || !job.isDrained());
+      return job.finish()?.request.knownBeginning !== undefined;
+    });
+    expect(known).toEqual(expected);
+    reading.close();
   });
 });

@@ -21,6 +21,8 @@ describe("options", () => {
     ["limits", { limits: 5 }],
     ["exchangeBytes", { limits: { exchangeBytes: "8MB" } }],
     ["queueExchanges", { limits: { queueExchanges: -1 } }],
+    ["conversationBytes", { limits: { conversationBytes: -1 } }],
+    ["conversationBytes", { limits: { conversationBytes: false } }],
     ["privacyMode", { privacyMode: "true" }],
     ["redact", { redact: /secret/ }],
     ["capture", { capture: "metadata" }],
