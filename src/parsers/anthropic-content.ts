@@ -1,6 +1,5 @@
 /** Content blocks, system prompts, messages and tools of the Anthropic Messages API, in requests and responses alike. */
 import type {
-  Message,
   Modality,
   Part,
   ServerToolCallPart,
@@ -8,11 +7,11 @@ import type {
   ToolCallResponsePart,
   ToolDefinition,
 } from "../types.ts";
-import type { KnownMessages } from "../known-messages.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { modalityOf, readBase64Media, readMediaUrl } from "./shared/media.ts";
-import { citationPart, createMessage, simplifyParts, textParts } from "./shared/message-parts.ts";
+import { type AddMessages, createAdder } from "./shared/message-list.ts";
+import { citationPart, simplifyParts, textParts } from "./shared/message-parts.ts";
 
 /** A document may hold content blocks, and a tool result too; deeper than this nothing real is nested. */
 const MAX_NESTING = 8;
@@ -56,18 +55,8 @@ export function readContent(content: unknown, depth = 0): Part[] {
   );
 }
 
-/** `messages`; a message may also have the role `system`. */
-export function readAnthropicMessages(value: unknown, known?: KnownMessages): Message[] | undefined {
-  return Array.isArray(value) ? addAnthropicMessages(value, known?.take() ?? []) : undefined;
-}
-
-/** Adds the messages of an array to those before them. */
-export function addAnthropicMessages(items: readonly unknown[], messages: Message[]): Message[] {
-  for (const item of items) {
-    if (isObject(item)) messages.push(createMessage(asLabel(item["role"]), readContent(item["content"])));
-  }
-  return messages;
-}
+/** Of `messages`; a message may also have the role `system`. */
+export const addAnthropicMessages: AddMessages = createAdder((message) => readContent(message["content"]));
 
 /**
  * `tools` and the beta `mcp_servers`, of which only type and name are kept: they carry credentials.

@@ -5,13 +5,7 @@
  * @see https://docs.anthropic.com/en/api/messages
  * @see https://docs.anthropic.com/en/api/messages-streaming
  */
-import {
-  addAnthropicMessages,
-  readAnthropicMessages,
-  readAnthropicTools,
-  readContent,
-  readContentBlock,
-} from "./anthropic-content.ts";
+import { addAnthropicMessages, readAnthropicTools, readContent, readContentBlock } from "./anthropic-content.ts";
 import { readAnthropicUsage } from "./anthropic-usage.ts";
 import type { ParsedRequest, Parser, RequestInput, ResponseInput } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
@@ -23,6 +17,7 @@ import { addKnown, asArray, asLabel, asObject, compact, isObject, omitKeys } fro
 import type { JsonObject } from "./shared/json.ts";
 import { readReportedCost } from "./shared/openai-usage.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
+import { readList } from "./shared/message-list.ts";
 import { citationPart } from "./shared/message-parts.ts";
 import { listIgnored, listNested, listSaying } from "./shared/text-event.ts";
 
@@ -63,7 +58,7 @@ function readRequest(input: RequestInput): ParsedRequest {
     model: asLabel(body["model"]) ?? input.route.pathModel,
     parameters: omitKeys(body, contentKeys),
     system: system.length === 0 ? undefined : system,
-    messages: readAnthropicMessages(body["messages"], input.known),
+    messages: readList(body["messages"], addAnthropicMessages, input.known),
     tools: readAnthropicTools(body["tools"], body["mcp_servers"]),
     stream: typeof body["stream"] === "boolean" ? body["stream"] : isStreamPath(input.path) || undefined,
   });

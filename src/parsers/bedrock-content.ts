@@ -1,10 +1,10 @@
 /** Content blocks, messages and tools of the Bedrock Converse API, which Nova speaks as its own format too. */
-import type { KnownMessages } from "../known-messages.ts";
-import type { Message, Modality, Part, ToolDefinition } from "../types.ts";
+import type { Modality, Part, ToolDefinition } from "../types.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { readBase64Media, readMediaUrl } from "./shared/media.ts";
-import { citationPart, createMessage, simplifyParts, textParts } from "./shared/message-parts.ts";
+import { type AddMessages, createAdder } from "./shared/message-list.ts";
+import { citationPart, simplifyParts, textParts } from "./shared/message-parts.ts";
 
 /** A document or a tool result holds blocks; deeper than this nothing real is nested. */
 const MAX_NESTING = 8;
@@ -54,18 +54,8 @@ export function readConverseContent(content: unknown, depth = 0): Part[] {
     .flatMap((block) => readConverseBlock(block, depth));
 }
 
-/** `messages`. */
-export function readConverseMessages(messages: unknown, known?: KnownMessages): Message[] | undefined {
-  return Array.isArray(messages) ? addConverseMessages(messages, known?.take() ?? []) : undefined;
-}
-
-/** Adds the messages of an array to those before them. */
-export function addConverseMessages(items: readonly unknown[], messages: Message[]): Message[] {
-  for (const item of items) {
-    if (isObject(item)) messages.push(createMessage(asLabel(item["role"]), readConverseContent(item["content"])));
-  }
-  return messages;
-}
+/** Of `messages`. */
+export const addConverseMessages: AddMessages = createAdder((message) => readConverseContent(message["content"]));
 
 /** `toolConfig.tools`: functions of the app (`toolSpec`) and tools of the provider (`systemTool`). */
 export function readConverseTools(tools: unknown): ToolDefinition[] | undefined {

@@ -9,7 +9,6 @@ import {
   readConverseBlock,
   readConverseContent,
   addConverseMessages,
-  readConverseMessages,
   readConverseTools,
   readToolResult,
   readToolUseType,
@@ -25,6 +24,7 @@ import type { AnswerFold, FoldState } from "./shared/fold-parser.ts";
 import { addKnown, asArray, asCount, asLabel, asObject, asString, compact, isObject } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { createMergedFields } from "./shared/merged-fields.ts";
+import { readList } from "./shared/message-list.ts";
 import { citationPart } from "./shared/message-parts.ts";
 import { readSettings } from "./shared/settings.ts";
 import { listIgnored, listNested } from "./shared/text-event.ts";
@@ -56,7 +56,7 @@ export function readConverseRequest(input: RequestInput): ParsedRequest {
     model: input.route.pathModel ?? asLabel(body["modelId"]),
     parameters: { ...readSettings(body, contentKeys, "inferenceConfig"), ...(toolChoice && { toolChoice }) },
     system: system.length === 0 ? undefined : system,
-    messages: readConverseMessages(body["messages"], inner === undefined ? input.known : undefined),
+    messages: readList(body["messages"], addConverseMessages, inner === undefined ? input.known : undefined),
     tools: readConverseTools(toolConfig?.["tools"]),
     // The path decides.
     stream: /\/(converse-stream|invoke-with-response-stream)(\?|$)/.test(input.path) || undefined,

@@ -4,7 +4,7 @@
  * @see https://docs.cohere.com/v2/reference/chat
  * @see https://docs.cohere.com/v2/reference/embed
  */
-import type { Part, Usage } from "../types.ts";
+import type { Message, Part, Usage } from "../types.ts";
 import type { ParsedError, ParsedRequest, Parser, RequestInput, ResponseInput, TextEvent } from "./parser.ts";
 import { FRAME_NOTHING, FRAME_OUTPUT, FRAME_TERMINAL } from "./parser.ts";
 import { createChoiceFold } from "./shared/choices.ts";
@@ -34,14 +34,13 @@ const contentKeys: ReadonlySet<string> = new Set([
 export const cohereV2Parser: Parser<FoldState> = createFoldParser({
   api: "cohere-v2",
   readRequest,
-  messageList: { field: "messages", read: (items, before) => addMessages(items.map(adaptMessage), before) },
+  messageList: { field: "messages", read: addCohereMessages },
   start: createAnswerFold,
 });
 
 function readRequest({ route, body, known }: RequestInput): ParsedRequest {
   const fields = asObject(body) ?? {};
-  const { messages } = fields;
-  const conversation = readConversation(Array.isArray(messages) ? messages.map(adaptMessage) : messages, known);
+  const conversation = readConversation(fields["messages"], known, addCohereMessages);
   const system: Part[] = [...(conversation.system ?? []), ...documentParts(fields["documents"])];
   return compact<ParsedRequest>({
     model: asLabel(fields["model"]) ?? route.pathModel,
@@ -51,6 +50,11 @@ function readRequest({ route, body, known }: RequestInput): ParsedRequest {
     tools: readToolDefinitions(fields["tools"]),
     stream: typeof fields["stream"] === "boolean" ? fields["stream"] : undefined,
   });
+}
+
+/** Adds the messages of an array to those before them. */
+function addCohereMessages(items: readonly unknown[], messages: Message[]): Message[] {
+  return addMessages(items.map(adaptMessage), messages);
 }
 
 /** Brings what only Cohere has in a message into the shape that all chat APIs share. */

@@ -4,6 +4,7 @@ import type { KnownMessages } from "../known-messages.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./shared/json.ts";
 import type { JsonObject } from "./shared/json.ts";
 import { modalityOf, readBase64Media, readMediaUrl } from "./shared/media.ts";
+import { type AddMessages, createAdder, readList } from "./shared/message-list.ts";
 import { createMessage, textParts } from "./shared/message-parts.ts";
 
 /** What the code tool of Gemini is called in records: the API names only its code and its result. */
@@ -47,16 +48,11 @@ export function readGeminiPart(part: JsonObject, depth = 0): Part[] {
 export function readGeminiContents(contents: unknown, known?: KnownMessages): Message[] | undefined {
   if (typeof contents === "string") return [createMessage("user", textParts("text", contents))];
   if (!Array.isArray(contents) && !isObject(contents)) return undefined;
-  return addGeminiContents(Array.isArray(contents) ? contents : [contents], known?.take() ?? []);
+  return readList(Array.isArray(contents) ? contents : [contents], addGeminiContents, known);
 }
 
-/** Adds the messages of a list of contents to those before them. */
-export function addGeminiContents(contents: readonly unknown[], messages: Message[]): Message[] {
-  for (const content of contents) {
-    if (isObject(content)) messages.push(createMessage(asLabel(content["role"]), readGeminiContent(content)));
-  }
-  return messages;
-}
+/** Of `contents`. */
+export const addGeminiContents: AddMessages = createAdder(readGeminiContent);
 
 /** The parts of one content; `parts` may also be a single part. */
 export function readGeminiContent(content: unknown): Part[] {

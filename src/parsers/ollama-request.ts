@@ -45,7 +45,7 @@ export function addOllamaMessages(items: readonly unknown[], messages: Message[]
 }
 
 function readInput(fields: JsonObject, known: KnownMessages | undefined): Conversation {
-  if (Array.isArray(fields["messages"])) return readConversation(fields["messages"].map(adaptMessage), known);
+  if (Array.isArray(fields["messages"])) return readConversation(fields["messages"], known, addOllamaMessages);
   const system = textParts("text", fields["system"]);
   const parts: Part[] = [
     ...readContent(fields["prompt"] ?? fields["input"]),

@@ -4,6 +4,7 @@ import type { KnownMessages } from "../known-messages.ts";
 import type { ParsedRequest, RequestInput } from "./parser.ts";
 import { isCallResult, readItemParts } from "./openai-responses-items.ts";
 import { asLabel, isObject } from "./shared/json.ts";
+import { readList } from "./shared/message-list.ts";
 import { openRequest } from "./shared/open-request.ts";
 import { isSystemRole, readContent, readToolDefinitions } from "./shared/openai-messages.ts";
 
@@ -27,7 +28,7 @@ export function readResponsesRequest(input: RequestInput): ParsedRequest {
 
 function readInput(input: unknown, known?: KnownMessages): Message[] | undefined {
   if (typeof input === "string") return [{ role: "user", parts: readContent(input) }];
-  return Array.isArray(input) ? addItems(input, known?.take() ?? []) : undefined;
+  return readList(input, addItems, known);
 }
 
 /** Items in order. What the model said in one turn (reasoning, text, calls) is one message, as it was in the answer. */

@@ -4,6 +4,7 @@ import type { KnownMessages } from "../../known-messages.ts";
 import { readContentPart } from "./openai-content.ts";
 import { asArray, asLabel, asObject, asString, isObject, readArguments } from "./json.ts";
 import type { JsonObject } from "./json.ts";
+import { type AddMessages, readList } from "./message-list.ts";
 import { readReasoning } from "./reasoning.ts";
 
 /** Messages and the instructions that stand before them. */
@@ -18,9 +19,10 @@ export interface Conversation {
  *
  * @param value - the array, or a single string as some servers accept
  * @param known - messages before those of the array
+ * @param add - for messages that have something of their own. Default: `addMessages`
  */
-export function readConversation(value: unknown, known?: KnownMessages): Conversation {
-  const all = readMessages(value, known);
+export function readConversation(value: unknown, known?: KnownMessages, add: AddMessages = addMessages): Conversation {
+  const all = readMessages(value, known, add);
   if (all === undefined) return {};
   let leading = 0;
   while (isSystemRole(all[leading]?.role)) leading++;
@@ -35,9 +37,13 @@ export function isSystemRole(role: string | undefined): boolean {
 }
 
 /** All messages in order, whatever their role; `undefined` when there is no list. */
-export function readMessages(value: unknown, known?: KnownMessages): Message[] | undefined {
+export function readMessages(
+  value: unknown,
+  known?: KnownMessages,
+  add: AddMessages = addMessages,
+): Message[] | undefined {
   if (typeof value === "string") return [{ role: "user", parts: readContent(value) }];
-  return Array.isArray(value) ? addMessages(value, known?.take() ?? []) : undefined;
+  return readList(value, add, known);
 }
 
 /** Adds the messages of an array to those before them. */
