@@ -70,9 +70,7 @@ export function printConversation(
   const head = describeHead(system, hash);
   const before = findBefore(known, "whole", head);
   const history = new History(head, messages, hash, before);
-  if (known !== undefined) {
-    noteHistory(known, "whole", { head, history, froms: [...(before?.froms ?? NONE), ...history.ends] });
-  }
+  noteHistory(known, "whole", { head, history, before }, () => history.ends);
   const { turns, begun, newFrom, newTo } = history;
   const uniqueFrom = turns.findIndex(({ isUnique }) => isUnique);
   const visible =
@@ -165,10 +163,7 @@ function printVisible(head: string, { messages, choices, known }: Answered, hash
     index = end;
   }
   const history = new History(head, visible, hash, before && { ...before, from: 0 });
-  if (known !== undefined) {
-    const froms = history.ends.map((end) => indexes[end] ?? Infinity);
-    noteHistory(known, "visible", { head, history, froms: [...(before?.froms ?? NONE), ...froms] });
-  }
+  noteHistory(known, "visible", { head, history, before }, () => history.ends.map((end) => indexes[end] ?? Infinity));
   return choices.map(({ message }) => {
     const { text } = describeTurn([...history.begun, ...message.parts], NONE, hash);
     return text === "" ? undefined : history.printAnswer(text);

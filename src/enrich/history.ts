@@ -88,22 +88,16 @@ export class History {
   constructor(head: string, messages: readonly Message[], hash: Hash, before?: HistoryBefore) {
     this.#hash = hash;
     this.#head = head;
-    const turns: TurnPrint[] = [];
     const ends: number[] = [];
     let begun: readonly Part[] = NONE;
     let [newFrom, newTo] = [0, messages.length];
-    let isKnown = false;
     let isOpen = false;
     let segment = "";
     if (before !== undefined) {
       const { history, turns: count, from } = before;
       newFrom = from;
       this.#segments.push(...history.#segments.slice(0, count));
-      for (const text of history.#texts.slice(0, count)) {
-        isKnown ||= text.unique !== "";
-        turns.push(new SentTurn(this, turns.length, text));
-        this.#texts.push(text);
-      }
+      this.#texts.push(...history.#texts.slice(0, count));
       for (const [index, key] of history.#keys) if (index < count) this.#keys.set(index, key);
       for (const [end, key] of history.#blocks) if (end <= count) this.#blocks.set(end, key);
     }
@@ -115,10 +109,7 @@ export class History {
         continue;
       }
       const { parts, itemIds } = joinMessages(messages, index, end);
-      const text = describeTurn(parts, itemIds, hash);
-      isKnown ||= text.unique !== "";
-      turns.push(new SentTurn(this, turns.length, text));
-      this.#texts.push(text);
+      this.#texts.push(describeTurn(parts, itemIds, hash));
       this.#segments.push(segment);
       ends.push(end);
       if (end === messages.length) {
@@ -133,12 +124,12 @@ export class History {
       index = end;
     }
     if (!isOpen) this.#segments.push(segment);
-    this.turns = turns;
+    this.turns = this.#texts.map((text, index) => new SentTurn(this, index, text));
     this.ends = ends;
     this.begun = begun;
     this.newFrom = newFrom;
     this.newTo = newTo;
-    this.isKnown = isKnown;
+    this.isKnown = this.#texts.some(({ unique }) => unique !== "");
   }
 
   /** Turns that an answer comes after: one at the end of all is a part of it. */

@@ -42,12 +42,22 @@ export function findBefore(
   return from === undefined ? undefined : { history: found.history, turns, from, froms: found.froms.slice(0, turns) };
 }
 
-/** For the requests that will begin in the same way; the first one counts. */
+/**
+ * For the requests that will begin in the same way; the first one counts.
+ *
+ * @param listFroms - of the turns that were not known before: see `KnownHistory`
+ */
 export function noteHistory(
-  { token, count }: KnownBeginning,
+  known: KnownBeginning | undefined,
   kind: HistoryKind,
-  noted: Omit<KnownHistory, "count">,
+  noted: Pick<KnownHistory, "head" | "history"> & { before: KnownBefore | undefined },
+  listFroms: () => readonly number[],
 ): void {
+  if (known === undefined) return;
+  const { token, count } = known;
+  const { head, history, before } = noted;
   const histories = historiesOf.get(token);
-  if (histories?.[kind] === undefined) historiesOf.set(token, { ...histories, [kind]: { ...noted, count } });
+  if (histories?.[kind] !== undefined) return;
+  const froms = [...(before?.froms ?? []), ...listFroms()];
+  historiesOf.set(token, { ...histories, [kind]: { head, history, froms, count } });
 }
