@@ -1,7 +1,7 @@
 /** One exchange in the pipeline: takes what the interceptor has noted, decodes it, and feeds the assembly. */
 import type { ParsedBody } from "../decode/request-body.ts";
 import { TAIL_LENGTH } from "../decode/framing.ts";
-import type { Api, Exchange } from "../types.ts";
+import type { Exchange } from "../types.ts";
 import { ExchangeAbridger, type FindAbridgeOptions } from "./abridge-exchange.ts";
 import { type AssembledExchange, type Assembly, createAssembly } from "./assemble.ts";
 import { dropMiddle, findOnlyBlock, forgetBlocks, isEncoded, looksWhole, SMALL_ENDS } from "./held-body.ts";
@@ -69,7 +69,7 @@ class ExchangeJob implements Job {
   private knownFirstToken: { ms: number | undefined } | undefined = undefined;
   private isNoCall = false;
   private parsedBody: ParsedBody | undefined = undefined;
-  /** `undefined`: nobody has looked yet. */
+  /** The long request mostly is; `undefined`: nobody has looked yet. */
   private isKnown: boolean | undefined = undefined;
   /** Set while the exchange is somewhere else. */
   private isAway = false;
@@ -273,7 +273,12 @@ class ExchangeJob implements Job {
     const { requestBody, requestTruncated, route } = this.exchange;
     const { memory } = this.options;
     if (memory === undefined || typeof requestBody !== "string" || requestTruncated) return false;
-    this.isKnown ??= mayRemember(this.exchange) && isMostlyKnown(memory, route.api, requestBody);
+    if (!mayRemember(this.exchange)) return false;
+    if (this.isKnown === undefined) {
+      this.isKnown = memory.countUnknown(route.api, requestBody) < REMOTE_BYTES;
+      // Then it is read elsewhere, so note is taken of it here.
+      if (!this.isKnown) memory.note(route.api, requestBody);
+    }
     return this.isKnown;
   }
 
@@ -352,11 +357,4 @@ class ExchangeJob implements Job {
     this.packedNotes = notes;
     this.packed = this.assembly = undefined;
   }
-}
-
-/** What is not is read elsewhere, so note is taken of it here. */
-function isMostlyKnown(memory: RequestMemory, api: Api, text: string): boolean {
-  if (memory.countUnknown(api, text) < REMOTE_BYTES) return true;
-  memory.note(api, text);
-  return false;
 }

@@ -11,7 +11,7 @@ import type { ParsedBody } from "../decode/request-body.ts";
 import { copyMessages } from "../parsers/shared/copy-messages.ts";
 import { findParser } from "../parsers/table.ts";
 import type { Api, Message } from "../types.ts";
-import { KnownConversation } from "./known-conversation.ts";
+import { type ConversationFacts, KnownConversation } from "./known-conversation.ts";
 import { estimateMessages } from "./record-size.ts";
 import { RequestFrames } from "./request-frames.ts";
 
@@ -165,7 +165,7 @@ class ConversationMemory implements RequestMemory {
     if (known?.facts.shorter !== undefined) this.#forget(known);
   }
 
-  #keep(facts: KnownConversation["facts"]): void {
+  #keep(facts: ConversationFacts): void {
     const known = new KnownConversation(facts);
     known.lastUsed = this.#now();
     this.#known.add(known);
