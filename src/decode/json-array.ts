@@ -2,15 +2,8 @@
  * A JSON array that arrives element by element, as Gemini's `streamGenerateContent` without `alt=sse` sends it. Splits
  * at the top level, in one pass over the characters, without parsing.
  */
+import { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "./json-units.ts";
 import { MAX_EVENT_LENGTH, type Splitter, type SplitterSink } from "./splitter.ts";
-
-const QUOTE = 34;
-const COMMA = 44;
-const BACKSLASH = 92;
-const OPEN_BRACKET = 91;
-const CLOSE_BRACKET = 93;
-const OPEN_BRACE = 123;
-const CLOSE_BRACE = 125;
 
 /**
  * Splits the elements of one array. What comes behind its closing bracket is ignored.

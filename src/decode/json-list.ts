@@ -1,13 +1,6 @@
 /** Where the items of a list end in a JSON text, without parsing it. What is read here has been parsed before: it is valid. */
+import { CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "./json-units.ts";
 import { findStringEnd } from "./json-string.ts";
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 
 /** The index behind the opening bracket of the list that is the member `field` of an object. `undefined`: there is none. */
 export function findList(text: string, field: string): number | undefined {

@@ -1,7 +1,5 @@
 /** What can be told of the strings in a JSON text that is not parsed. Bytes are read as characters: all that counts is ASCII. */
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+import { BACKSLASH, QUOTE } from "./json-units.ts";
 
 /** Whether what stands at `at` belongs to a backslash before it. @param start - where the string begins, or goes on */
 export function isEscapedAt(text: string | Uint8Array, at: number, start: number): boolean {

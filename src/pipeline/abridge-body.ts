@@ -2,6 +2,7 @@
 import { ABRIDGED_PIECE, type AbridgedJson, type AbridgeOptions, JsonAbridger } from "../decode/abridge-json.ts";
 import { mayHoldLongString } from "../decode/json-string.ts";
 import { mediaTypeOf } from "../decode/media-type.ts";
+import { CLOSE_BRACE } from "../decode/json-units.ts";
 import { returnBigBlocks } from "../interceptor/big-blocks.ts";
 import { addNote } from "../interceptor/exchange.ts";
 import type { Exchange } from "../types.ts";
@@ -24,7 +25,6 @@ export function isAbridgeable(exchange: Exchange): boolean {
 }
 
 const LINE_FEED = 0x0a;
-const CLOSING_BRACE = 0x7d;
 
 /** A line that is longer is no piece of a stream; to look for its end would take longer than all else that is done with it. */
 const LONGEST_LINE = 64 * 1024;
@@ -45,7 +45,7 @@ export function hasLines(blocks: readonly Uint8Array[]): boolean {
     last = findVisible(lineEnd === -1 ? head : head.subarray(0, lineEnd), true) ?? last;
     if (lineEnd === -1 && room === 0) return false;
     if (lineEnd === -1) continue;
-    if (last !== CLOSING_BRACE) return false;
+    if (last !== CLOSE_BRACE) return false;
     isBehind = true;
     if (findVisible(block.subarray(lineEnd + 1), false) !== undefined) return true;
   }

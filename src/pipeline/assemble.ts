@@ -8,6 +8,7 @@ import { mediaTypeOf } from "../decode/media-type.ts";
 import { recoverLargeJson, repairTruncatedJson } from "../decode/repair-json.ts";
 import type { ParsedBody } from "../decode/request-body.ts";
 import { decodeUtf8 } from "../decode/utf8.ts";
+import { OPEN_BRACE } from "../decode/json-units.ts";
 import type { ConversationPrint } from "../enrich/fingerprint.ts";
 import { findParser } from "../parsers/table.ts";
 import {
@@ -86,7 +87,6 @@ const MAX_USAGE_EVENT = 16 * 1024;
 /** Characters of an event that are framing, ids and names, at least. */
 const EVENT_OVERHEAD = 80;
 const DEFAULT_MAX_BODY = 8 * 1024 * 1024;
-const OPEN_BRACE = 0x7b;
 /** Notes that mean that a bound of ours cut the response. */
 const TRUNCATION_NOTES: ReadonlySet<string> = new Set([
   "response_content_dropped",

@@ -4,6 +4,7 @@
  */
 import { concat } from "../decode/bytes.ts";
 import { endOfCharacter, startOfCharacter } from "../decode/utf8.ts";
+import { OPEN_BRACE, OPEN_BRACKET } from "../decode/json-units.ts";
 import { isBigBlock, returnBigBlocks } from "../interceptor/big-blocks.ts";
 import type { Exchange } from "../types.ts";
 
@@ -17,8 +18,6 @@ export interface KeptEnds {
 export const SMALL_ENDS: KeptEnds = { headBytes: 8 * 1024, tailBytes: 32 * 1024 };
 
 const STREAM_TYPE = /ndjson|jsonl|json-lines|stream|json-seq|event/;
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
 
 /** Whether the body is one JSON value, as far as its type and its first byte tell. */
 export function looksWhole(exchange: Exchange): boolean {
