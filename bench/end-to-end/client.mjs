@@ -1,7 +1,7 @@
 /** One variant in one scenario: `node client.mjs <variant> <scenario> <port>`; prints what it measured as JSON. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import process from "node:process";
-import { makeAgentRequests, makeChatRequest } from "../shared/payloads.mjs";
+import { makeAgents, makeChatRequest } from "../shared/payloads.mjs";
 import { percentile } from "../shared/statistics.mjs";
 import { SCENARIOS } from "./scenarios.mjs";
 import { VARIANTS } from "./variants.mjs";
@@ -31,12 +31,7 @@ function changeFirstWord() {
   made += 1;
   return { ...request, messages: [system, { role, content: `${made} ${content}` }] };
 }
-const nextRequest =
-  scenario.turns !== undefined
-    ? makeAgentRequests({ ...scenario, calls: scenario.warmUp + scenario.calls })
-    : scenario.requestLength === undefined
-      ? () => request
-      : changeFirstWord;
+const nextRequest = scenario.requestLength === undefined ? () => request : changeFirstWord;
 
 const firstChunks = [];
 // Some work in threads that let the process end; `process.exit` is at the end of this file.
@@ -55,6 +50,11 @@ async function makeCall() {
   if (scenario.client === "sdk" || scenario.client === "first") {
     const client = await makeClient();
     if (isEmbeddings) return () => client.embeddings.create(request);
+    if (scenario.turns !== undefined) {
+      const runNext = makeAgents({ ...scenario, calls: scenario.warmUp + scenario.calls });
+      const send = async (body) => (await client.chat.completions.create(body)).choices[0].message;
+      return () => runNext(send);
+    }
     if (!scenario.stream) return () => client.chat.completions.create(nextRequest());
     return async () => {
       const started = performance.now();

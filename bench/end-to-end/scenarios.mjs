@@ -1,6 +1,6 @@
 /**
  * What is measured end to end. `kind` of the request's model name tells the server what to answer:
- * `bench:json:2048`, `bench:stream:200:0` (chunks, ms between them), `bench:image:…`, `bench:embeddings:<count>:<dimensions>`.
+ * `bench:json:2048`, `bench:agent:2048`, `bench:stream:200:0` (chunks, ms between them), `bench:image:…`, `bench:embeddings:<count>:<dimensions>`.
  */
 
 /**
@@ -53,11 +53,11 @@ export const SCENARIOS = {
   "agent-100k": {
     title: "100 KB requests of agents",
     client: "sdk",
-    model: "bench:json:2048",
+    model: "bench:agent:2048",
     calls: 800,
     warmUp: 500,
     atOnce: 4,
-    turns: 40,
+    turns: 32,
     quick: true,
     peers: "too",
   },

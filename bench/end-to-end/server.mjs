@@ -1,9 +1,16 @@
 /** The provider: a process of its own, so that its work is in nobody's numbers. Sends its port to its parent. */
 import { createServer } from "node:http";
 import process from "node:process";
-import { makeChatChunks, makeChatResponse, makeEmbeddingsResponse, makeImageResponse } from "../shared/payloads.mjs";
+import {
+  makeAgentResponse,
+  makeChatChunks,
+  makeChatResponse,
+  makeEmbeddingsResponse,
+  makeImageResponse,
+} from "../shared/payloads.mjs";
 
 const bodies = new Map();
+let answered = 0;
 
 /** Made once for each kind. */
 function bodyFor(model) {
@@ -45,7 +52,11 @@ const server = createServer((request, response) => {
   request.on("end", () => {
     const text = Buffer.concat(chunks).toString("latin1");
     const model = /"model":"(bench:[^"]+)"/.exec(text)?.[1] ?? "bench:json:2048";
-    const body = bodyFor(model);
+    const [, kind, size] = model.split(":");
+    const body =
+      kind === "agent"
+        ? Buffer.from(makeAgentResponse(text, { bytes: Number(size), id: (answered += 1) }))
+        : bodyFor(model);
     if (Array.isArray(body)) {
       sendStream(response, body, Number(model.split(":")[3]));
       return;

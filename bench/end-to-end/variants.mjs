@@ -15,7 +15,7 @@ async function setUpTap(port, how) {
     // What stays in memory is not announced.
     name: "memory",
     write(records) {
-      for (const record of records) if (record.usage.source === "reported") recorded += 1;
+      for (const record of records) if (record.type === "call" && record.usage.source === "reported") recorded += 1;
       return Promise.resolve({ results: records.map(() => "delivered") });
     },
   };

@@ -158,22 +158,52 @@ export function makeEmbeddingsResponse({ count = 2048, dimensions = 3072 } = {})
 const CALLS = 20;
 
 /**
- * What agents send that work side by side: each call has two messages more than the one before of the same agent.
+ * Agents that work side by side. Each sends back what it was answered, and adds what its tool has said or what it is
+ * asked next; after so many calls another one begins.
  *
- * @returns gives the next request
+ * @returns runs the next call; `call` sends a request and gives the message that came
  */
-export function makeAgentRequests({ turns, model, calls, atOnce }) {
-  const requests = [];
-  for (let seed = 0; requests.length < calls; seed += atOnce) {
-    const agents = Array.from({ length: atOnce }, (_, index) => makeAgent({ turns, model, seed: seed + index }));
-    for (let call = 0; call < CALLS; call += 1) for (const agent of agents) requests.push(agent[call]);
-  }
-  return () => requests.shift();
+export function makeAgents({ turns, model, calls, atOnce }) {
+  const length = Math.ceil(calls / CALLS) + atOnce;
+  const waiting = Array.from({ length }, (_, seed) => makeAgent({ turns, model, seed }));
+  const free = [];
+  return async (call) => {
+    const agent = free.shift() ?? waiting.shift();
+    agent.messages.push(await call({ ...agent.others, messages: [...agent.messages] }));
+    agent.messages.push(makeNext(agent));
+    if ((agent.left -= 1) > 0) free.push(agent);
+  };
 }
 
 function makeAgent({ turns, model, seed }) {
-  const { messages, ...others } = makeAgentRequest({ turns: turns + CALLS / 4, model, seed: seed * 1_000 });
-  // What is sent ends with a question, or with what a tool has said.
-  const ends = messages.flatMap(({ role }, index) => (role === "user" || role === "tool" ? [index + 1] : []));
-  return ends.slice(-CALLS).map((end) => Object.assign({}, others, { messages: messages.slice(0, end) }));
+  const { messages, ...others } = makeAgentRequest({ turns, model, seed: seed * 1_000 });
+  return { messages, others, seed, left: CALLS };
+}
+
+/** The result of the tool that was asked for, else a question. */
+function makeNext({ messages, seed, left }) {
+  const text = makeNote(1200, seed * CALLS + left);
+  const call = messages.at(-1).tool_calls?.[0];
+  return call === undefined
+    ? { role: "user", content: text.slice(0, 200) }
+    : { role: "tool", tool_call_id: call.id, content: JSON.stringify({ rows: [{ id: left, text }] }) };
+}
+
+/** What an agent is answered: a question with a call of a tool, its result with a text. */
+export function makeAgentResponse(request, { bytes = 2048, id }) {
+  const body = makeChatResponse({ bytes });
+  if (request.lastIndexOf('"role":"tool"') > request.lastIndexOf('"role":"user"')) return body;
+  const { choices, ...others } = JSON.parse(body);
+  const { content, ...message } = choices[0].message;
+  const called = {
+    id: `call_${id}aB3dE5fG7hJ9kL1mN`,
+    type: "function",
+    function: { name: "tool_7", arguments: JSON.stringify({ query: content, limit: 5 }) },
+  };
+  const choice = {
+    ...choices[0],
+    message: { ...message, content: null, tool_calls: [called] },
+    finish_reason: "tool_calls",
+  };
+  return JSON.stringify({ ...others, choices: [choice] });
 }

@@ -11,7 +11,10 @@ export function isEscapedAt(text: string | Uint8Array, at: number, start: number
 /** The closing quote of a string that begins at `start`; -1: there is none. */
 export function findStringEnd(text: string, start: number): number {
   let quote = text.indexOf('"', start);
-  while (quote !== -1 && isEscapedAt(text, quote, start)) quote = text.indexOf('"', quote + 1);
+  // Before most quotes stands no backslash.
+  while (quote > start && text.charCodeAt(quote - 1) === BACKSLASH && isEscapedAt(text, quote, start)) {
+    quote = text.indexOf('"', quote + 1);
+  }
   return quote;
 }
 

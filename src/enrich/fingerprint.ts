@@ -13,9 +13,11 @@ import { findBefore, noteHistory } from "./known-history.ts";
 
 /** A conversation without its words: what it will be recognised by, and what has happened in it. */
 export interface ConversationPrint {
-  /** What the model said and the app now sends back, oldest first. */
+  /** What the model said and the app now sends back, oldest first: the newest `MAX_LOOKED_BACK` turns. */
   turns: readonly TurnPrint[];
-  /** Index of the first turn that is unique; `turns.length`: none is. */
+  /** How many turns there are. */
+  turnCount: number;
+  /** Index, among all turns, of the first one with an id that nobody else has; `turnCount`: none has. */
   uniqueFrom: number;
   /** The last message is the model's: a prefill, or an answer that shall go on. */
   endsWithTurn: boolean;
@@ -57,9 +59,6 @@ export interface Conversation {
   known?: KnownBeginning | undefined;
 }
 
-/** So many turns back, from the newest, an answer is looked for that a call may go on from. */
-export const MAX_LOOKED_BACK = 8;
-
 /** Most calls are the first of their conversation: what they have none of they share. */
 const NONE: readonly never[] = Object.freeze([]);
 
@@ -71,13 +70,13 @@ export function printConversation(
   const before = findBefore(known, "whole", head);
   const history = new History(head, messages, hash, before);
   noteHistory(known, "whole", { head, history, before }, () => history.ends);
-  const { turns, begun, newFrom, newTo } = history;
-  const uniqueFrom = turns.findIndex(({ isUnique }) => isUnique);
+  const { turns, turnCount, uniqueFrom, begun, newFrom, newTo } = history;
   const visible =
     isFinal(choices) && hasTools(messages) ? printVisible(head, { messages, choices, known }, hash) : undefined;
   return {
     turns,
-    uniqueFrom: uniqueFrom === -1 ? turns.length : uniqueFrom,
+    turnCount,
+    uniqueFrom,
     endsWithTurn: begun.length > 0,
     newFrom,
     userMessages: countUserMessages(messages, newFrom),
@@ -102,19 +101,14 @@ export function printConversation(
 
 /** The same for another thread: with what may be asked for. */
 export function settlePrint(print: ConversationPrint): ConversationPrint {
-  const from = print.turns.length - MAX_LOOKED_BACK;
   return {
     ...print,
-    turns: print.turns.map((turn, index) => {
-      const { toolCalls, itemIds, isUnique } = turn;
-      if (index < from) return { toolCalls, itemIds, isUnique, ...NO_KEYS };
-      const { historyKey, turnKey, callKeys, said } = turn;
-      return { toolCalls, itemIds, isUnique, historyKey, turnKey, callKeys, said };
+    turns: print.turns.map((turn) => {
+      const { toolCalls, itemIds, historyKey, turnKey, callKeys, said } = turn;
+      return { toolCalls, itemIds, historyKey, turnKey, callKeys, said };
     }),
   };
 }
-
-const NO_KEYS = { historyKey: undefined, turnKey: undefined, callKeys: NONE, said: undefined };
 
 function printAdded(added: readonly Message[], described: string, hash: Hash): string {
   if (added.length <= 1) return hash(`added ${described}`);

@@ -27,8 +27,6 @@ export interface SaidPrint {
 export interface TurnPrint extends SaidPrint {
   /** Items that stand for the turn, or for parts of it. */
   readonly itemIds: readonly string[];
-  /** It holds an id that nobody else has: of a call, or of an item. */
-  readonly isUnique: boolean;
 }
 
 /** What there is none of is shared. */
@@ -43,6 +41,8 @@ const BIG_BLOCK = 64;
 /** The newest turns are looked at once more where a history was written anew. */
 const LOOKED_AT_AGAIN = 4;
 const MAX_CALL_KEYS = 8;
+/** So many turns back, from the newest, an answer is looked for that a call may go on from. */
+export const MAX_LOOKED_BACK = 8;
 
 /** How a history begins, from one that began in the same way, with the same head. */
 export interface HistoryBefore {
@@ -60,7 +60,12 @@ export function describeHead(system: readonly Part[], hash: Hash): string {
 }
 
 export class History {
+  /** The newest of its turns, oldest first: `MAX_LOOKED_BACK`, or as many as there are. */
   readonly turns: readonly TurnPrint[];
+  /** How many there are. */
+  readonly turnCount: number;
+  /** Index, among all, of the first turn with an id that nobody else has: of a call, or of an item. `turnCount`: none has. */
+  readonly uniqueFrom: number;
   /** The last message is the model's: a prefill, or an answer that shall go on. */
   readonly begun: readonly Part[];
   /** What came after the last turn is in the messages from the one index to the other. */
@@ -74,6 +79,8 @@ export class History {
   /** What stands before all messages. */
   readonly #head: string;
   readonly #texts: TurnText[] = [];
+  /** Index of the first turn with tool calls whose ids nobody else has. */
+  readonly #knownFrom: number;
   /** What came before each turn and after the one before it; the last is what came after them all. */
   readonly #segments: string[] = [];
   /** Of turns that somebody asked for, by their index. */
@@ -124,12 +131,33 @@ export class History {
       index = end;
     }
     if (!isOpen) this.#segments.push(segment);
-    this.turns = this.#texts.map((text, index) => new SentTurn(this, index, text));
+    const count = this.#texts.length;
+    this.turnCount = count;
+    this.uniqueFrom = this.#findFrom(before, before?.history.uniqueFrom, hasUniqueId);
+    this.#knownFrom = this.#findFrom(
+      before,
+      before === undefined ? undefined : before.history.#knownFrom,
+      hasUniqueCalls,
+    );
+    const turns: TurnPrint[] = [];
+    for (let index = Math.max(0, count - MAX_LOOKED_BACK); index < count; index += 1) {
+      turns.push(new SentTurn(this, index, this.#texts[index] as TurnText));
+    }
+    this.turns = turns;
     this.ends = ends;
     this.begun = begun;
     this.newFrom = newFrom;
     this.newTo = newTo;
-    this.isKnown = this.#texts.some(({ unique }) => unique !== "");
+    this.isKnown = this.#knownFrom < count;
+  }
+
+  /** Index of the first turn for which that holds. @param found - the one in the history before, which may go on further */
+  #findFrom(before: HistoryBefore | undefined, found: number | undefined, holds: (text: TurnText) => boolean): number {
+    const known = before?.turns ?? 0;
+    if (found !== undefined && found < known) return found;
+    let index = known;
+    while (index < this.#texts.length && !holds(this.#texts[index] as TurnText)) index += 1;
+    return index;
   }
 
   /** Turns that an answer comes after: one at the end of all is a part of it. */
@@ -223,10 +251,17 @@ export function continueHistory(historyKey: string, digest: string, hash: Hash):
   return hash(`${historyKey} ${digest}`);
 }
 
+function hasUniqueId({ unique, itemIds }: TurnText): boolean {
+  return unique !== "" || itemIds.length > 0;
+}
+
+function hasUniqueCalls({ unique }: TurnText): boolean {
+  return unique !== "";
+}
+
 class SentTurn implements TurnPrint {
   readonly toolCalls: readonly ToolCallPrint[];
   readonly itemIds: readonly string[];
-  readonly isUnique: boolean;
   readonly #history: History;
   readonly #index: number;
   readonly #text: TurnText;
@@ -234,7 +269,6 @@ class SentTurn implements TurnPrint {
   constructor(history: History, index: number, text: TurnText) {
     this.toolCalls = text.toolCalls;
     this.itemIds = text.itemIds;
-    this.isUnique = text.unique !== "" || text.itemIds.length > 0;
     this.#history = history;
     this.#index = index;
     this.#text = text;

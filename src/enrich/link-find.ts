@@ -1,6 +1,6 @@
 /** Finds the answer that a call goes on from: by what the provider stores, by calls of tools, or by its history. */
 import type { LlmCall } from "../types.ts";
-import { type ConversationPrint, MAX_LOOKED_BACK } from "./fingerprint.ts";
+import type { ConversationPrint } from "./fingerprint.ts";
 import { readStoredLinks } from "./link-stored.ts";
 import { type Evidence, pickTurn, type Seeker, type Turn, type TurnStore } from "./link-turns.ts";
 
@@ -33,8 +33,7 @@ export function createTurnFinder(turns: TurnStore): TurnFinder {
   ): Predecessor | undefined {
     const stored = findStored(call, seeker, wanted);
     if (stored !== undefined) return stored === "ambiguous" ? undefined : stored;
-    const newest = print.turns.length - 1;
-    for (let index = newest; index >= 0 && index > newest - MAX_LOOKED_BACK; index -= 1) {
+    for (let index = print.turns.length - 1; index >= 0; index -= 1) {
       const found = findTurn(print, index, seeker, wanted);
       if (found === "ambiguous") return undefined;
       if (found !== undefined) return followOn(found, print, index, seeker);
@@ -55,7 +54,8 @@ export function createTurnFinder(turns: TurnStore): TurnFinder {
     const byHistory = (): ReturnType<typeof pickByKey> => {
       const key = turn.historyKey;
       // With ids in it that nobody else has, nobody else has said the same.
-      if (print.uniqueFrom <= index) return pickByKey(key, seeker, "unique", wanted);
+      if (print.uniqueFrom <= print.turnCount - print.turns.length + index)
+        return pickByKey(key, seeker, "unique", wanted);
       return pickByKey(
         key,
         seeker,

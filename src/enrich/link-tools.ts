@@ -70,15 +70,15 @@ export function createToolMatcher(): ToolMatcher {
     match(call, print, { turn, skipped }, startTime) {
       if (print.results.length === 0) return NONE;
       const runs: ToolRun[] = [];
-      const sentBack = findParts(call.request.messages, "tool_call");
-      const results = findParts(call.request.messages?.slice(call.trace.newMessagesFrom), "tool_call_response");
+      const { messages = NONE } = call.request;
+      const results = findParts(messages.slice(call.trace.newMessagesFrom), "tool_call_response");
       for (const [index, result] of print.results.entries()) {
         const asked = findAsked(turn.toolCalls, result, skipped === 0);
         if (asked === undefined) continue;
         asked.isAnswered = true;
         // An SDK may start a tool before the answer has ended.
         if (takeNotice(turn.trace.traceId, asked.name, turn.startTime, startTime)) continue;
-        const sent = findSent(sentBack, turn.toolCalls, asked);
+        const sent = findSent(messages, turn.toolCalls, asked);
         // With content off there may be none, and then all are missing.
         const content = results.length === print.results.length ? results[index] : undefined;
         runs.push({
@@ -101,25 +101,35 @@ export function createToolMatcher(): ToolMatcher {
 }
 
 function findParts<Type extends Part["type"]>(
-  messages: readonly Message[] | undefined,
+  messages: readonly Message[],
   type: Type,
 ): Extract<Part, { type: Type }>[] {
-  return (messages ?? []).flatMap(({ parts }) =>
+  return messages.flatMap(({ parts }) =>
     parts.filter((part): part is Extract<Part, { type: Type }> => part.type === type),
   );
 }
 
 /** The call as the request repeats it; where calls have no ids, the last ones of the name are meant, in their order. */
 function findSent(
-  sentBack: readonly ToolCallPart[],
+  messages: readonly Message[],
   toolCalls: readonly OpenToolCall[],
   { id, name }: OpenToolCall,
 ): ToolCallPart | undefined {
-  if (id !== undefined) return sentBack.findLast((call) => call.id === id);
+  if (id !== undefined) return findCall(messages, id);
   const named = toolCalls.filter((call) => call.name === name);
   const place = named.findIndex((call) => !call.isAnswered);
   const answered = place === -1 ? named.length : place;
+  const sentBack = findParts(messages, "tool_call");
   return sentBack.filter((call) => call.name === name).at(answered - 1 - named.length);
+}
+
+/** The newest is meant, and stands near the end. */
+function findCall(messages: readonly Message[], id: string): ToolCallPart | undefined {
+  for (let index = messages.length - 1; index >= 0; index -= 1) {
+    const call = messages[index]?.parts.findLast((part) => part.type === "tool_call" && part.id === id);
+    if (call !== undefined) return call as ToolCallPart;
+  }
+  return undefined;
 }
 
 /** By id; where there are none, by name, in order. */

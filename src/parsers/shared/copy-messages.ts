@@ -18,15 +18,18 @@ function copyPart(part: Part): Part {
 /** A copy of JSON that was parsed: without cycles, and of bounded depth. */
 export function copyParsed(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(copyParsed);
-  const copy: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) setOwn(copy, key, copyParsed((value as Record<string, unknown>)[key]));
-  return copy;
+  return Array.isArray(value) ? value.map(copyParsed) : copyMembers(value as Record<string, unknown>);
 }
 
-/** JSON may have a member of that name. */
-function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === "__proto__")
-    Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
-  else object[key] = value;
+/** Most members are no objects: for those nothing is called. */
+function copyMembers(source: Record<string, unknown>): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(source)) {
+    const given = source[key];
+    const value = typeof given === "object" && given !== null ? copyParsed(given) : given;
+    if (key !== "__proto__") copy[key] = value;
+    // JSON may have a member of that name.
+    else Object.defineProperty(copy, key, { value, enumerable: true, writable: true, configurable: true });
+  }
+  return copy;
 }
