@@ -238,6 +238,20 @@ describe("the same person may go on twice from one answer", () => {
     expect(traces(one, two, branch)).toBe(1);
     expect([two.toolRuns.length, branch.toolRuns.length]).toEqual([1, 0]);
   });
+
+  it.each([
+    ["an id that nobody else has", random(), 1],
+    ["an id that others have", "call_0", 2],
+  ])("or when %s stands among the newest of many turns", (_name, id, expected) => {
+    const { ask } = createTestLinker();
+    const plain = Array.from({ length: 10 }, (_, turn) => [user(`q${turn}`), assistant(text(`a${turn}`))]).flat();
+    const tool = [user("q"), assistant(toolCall(id, "weather")), toolResult(id, "rain"), assistant(text("Rain."))];
+    const one = ask([...plain, ...tool, first], [text("Sunny.")]);
+    const two = ask([...one.history, user("Thanks")], [text("Bye.")]);
+    const edited = ask([...one.history, user("Thank you")], [text("Bye.")]);
+    expect(traces(one, two)).toBe(1);
+    expect(traces(one, two, edited)).toBe(expected);
+  });
 });
 
 describe("by tool results", () => {
