@@ -42,7 +42,7 @@ const BIG_BLOCK = 64;
 const LOOKED_AT_AGAIN = 4;
 const MAX_CALL_KEYS = 8;
 /** So many turns back, from the newest, an answer is looked for that a call may go on from. */
-export const MAX_LOOKED_BACK = 8;
+const MAX_LOOKED_BACK = 8;
 
 /** How a history begins, from one that began in the same way, with the same head. */
 export interface HistoryBefore {
