@@ -15,9 +15,7 @@ import { findBefore, noteHistory } from "./known-history.ts";
 export interface ConversationPrint {
   /** What the model said and the app now sends back, oldest first: the newest `MAX_LOOKED_BACK` turns. */
   turns: readonly TurnPrint[];
-  /** How many turns there are. */
-  turnCount: number;
-  /** Index, among all turns, of the first one with an id that nobody else has; `turnCount`: none has. */
+  /** Index of the first of them up to which there is an id that nobody else has; `turns.length`: there is none. */
   uniqueFrom: number;
   /** The last message is the model's: a prefill, or an answer that shall go on. */
   endsWithTurn: boolean;
@@ -70,12 +68,11 @@ export function printConversation(
   const before = findBefore(known, "whole", head);
   const history = new History(head, messages, hash, before);
   noteHistory(known, "whole", { head, history, before }, () => history.ends);
-  const { turns, turnCount, uniqueFrom, begun, newFrom, newTo } = history;
+  const { turns, uniqueFrom, begun, newFrom, newTo } = history;
   const visible =
     isFinal(choices) && hasTools(messages) ? printVisible(head, { messages, choices, known }, hash) : undefined;
   return {
     turns,
-    turnCount,
     uniqueFrom,
     endsWithTurn: begun.length > 0,
     newFrom,

@@ -62,25 +62,21 @@ export function describeHead(system: readonly Part[], hash: Hash): string {
 export class History {
   /** The newest of its turns, oldest first: `MAX_LOOKED_BACK`, or as many as there are. */
   readonly turns: readonly TurnPrint[];
-  /** How many there are. */
-  readonly turnCount: number;
-  /** Index, among all, of the first turn with an id that nobody else has: of a call, or of an item. `turnCount`: none has. */
-  readonly uniqueFrom: number;
   /** The last message is the model's: a prefill, or an answer that shall go on. */
   readonly begun: readonly Part[];
   /** What came after the last turn is in the messages from the one index to the other. */
   readonly newFrom: number;
   readonly newTo: number;
-  /** There are tool calls in it whose ids nobody else has. */
-  readonly isKnown: boolean;
   /** Index of the first message behind each turn that was looked at. */
   readonly ends: readonly number[];
   readonly #hash: Hash;
   /** What stands before all messages. */
   readonly #head: string;
   readonly #texts: TurnText[] = [];
-  /** Index of the first turn with tool calls whose ids nobody else has. */
-  readonly #knownFrom: number;
+  /** Index, among all turns, of the first one with an id that nobody else has; their number: none has. */
+  readonly #uniqueFrom: number;
+  /** The same for ids of tool calls alone. */
+  readonly #callsFrom: number;
   /** What came before each turn and after the one before it; the last is what came after them all. */
   readonly #segments: string[] = [];
   /** Of turns that somebody asked for, by their index. */
@@ -131,33 +127,25 @@ export class History {
       index = end;
     }
     if (!isOpen) this.#segments.push(segment);
-    const count = this.#texts.length;
-    this.turnCount = count;
-    this.uniqueFrom = this.#findFrom(before, before?.history.uniqueFrom, hasUniqueId);
-    this.#knownFrom = this.#findFrom(
-      before,
-      before === undefined ? undefined : before.history.#knownFrom,
-      hasUniqueCalls,
-    );
-    const turns: TurnPrint[] = [];
-    for (let index = Math.max(0, count - MAX_LOOKED_BACK); index < count; index += 1) {
-      turns.push(new SentTurn(this, index, this.#texts[index] as TurnText));
-    }
-    this.turns = turns;
+    const known = before?.turns ?? 0;
+    this.#uniqueFrom = findFrom(this.#texts, hasUniqueId, before ? before.history.#uniqueFrom : 0, known);
+    this.#callsFrom = findFrom(this.#texts, hasUniqueCalls, before ? before.history.#callsFrom : 0, known);
+    const oldest = Math.max(0, this.#texts.length - MAX_LOOKED_BACK);
+    this.turns = this.#texts.slice(oldest).map((text, index) => new SentTurn(this, oldest + index, text));
     this.ends = ends;
     this.begun = begun;
     this.newFrom = newFrom;
     this.newTo = newTo;
-    this.isKnown = this.#knownFrom < count;
   }
 
-  /** Index of the first turn for which that holds. @param found - the one in the history before, which may go on further */
-  #findFrom(before: HistoryBefore | undefined, found: number | undefined, holds: (text: TurnText) => boolean): number {
-    const known = before?.turns ?? 0;
-    if (found !== undefined && found < known) return found;
-    let index = known;
-    while (index < this.#texts.length && !holds(this.#texts[index] as TurnText)) index += 1;
-    return index;
+  /** Index in `turns` from which on the history has an id that nobody else has; `turns.length`: it has none. */
+  get uniqueFrom(): number {
+    return Math.max(0, this.#uniqueFrom - (this.#texts.length - this.turns.length));
+  }
+
+  /** There are tool calls in it whose ids nobody else has. */
+  get isKnown(): boolean {
+    return this.#callsFrom < this.#texts.length;
   }
 
   /** Turns that an answer comes after: one at the end of all is a part of it. */
@@ -251,6 +239,20 @@ export function continueHistory(historyKey: string, digest: string, hash: Hash):
   return hash(`${historyKey} ${digest}`);
 }
 
+/** Index of the first turn for which that holds. @param found - the one in a history of which so many turns are `known` */
+function findFrom(
+  texts: readonly TurnText[],
+  holds: (text: TurnText) => boolean,
+  found: number,
+  known: number,
+): number {
+  if (found < known) return found;
+  let index = known;
+  while (index < texts.length && !holds(texts[index] as TurnText)) index += 1;
+  return index;
+}
+
+/** Of a call, or of an item. */
 function hasUniqueId({ unique, itemIds }: TurnText): boolean {
   return unique !== "" || itemIds.length > 0;
 }

@@ -54,8 +54,7 @@ export function createTurnFinder(turns: TurnStore): TurnFinder {
     const byHistory = (): ReturnType<typeof pickByKey> => {
       const key = turn.historyKey;
       // With ids in it that nobody else has, nobody else has said the same.
-      if (print.uniqueFrom <= print.turnCount - print.turns.length + index)
-        return pickByKey(key, seeker, "unique", wanted);
+      if (print.uniqueFrom <= index) return pickByKey(key, seeker, "unique", wanted);
       return pickByKey(
         key,
         seeker,

@@ -185,7 +185,7 @@ export function createLinker({ randomHex, hash }: LinkerOptions): Linker {
     if (opensTrace && orphans.size > 0) {
       joinOrphan(
         turn,
-        print.uniqueFrom < print.turnCount || print.answers.some(hasTurnKey) ? keys : keys.slice(0, certain),
+        print.uniqueFrom < print.turns.length || print.answers.some(hasTurnKey) ? keys : keys.slice(0, certain),
       );
     }
     turns.add(turn, keys);
