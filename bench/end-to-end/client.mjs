@@ -8,11 +8,12 @@ import { VARIANTS } from "./variants.mjs";
 
 const [variantName, scenarioName, portText] = process.argv.slice(2);
 const scenario = SCENARIOS[scenarioName];
+const isFirstCall = scenario.client === "first";
 const port = Number(portText);
 const baseURL = `http://127.0.0.1:${port}/v1`;
 
 const importStarted = performance.now();
-const cpuOfImport = process.cpuUsage();
+const cpuBeforeImport = process.cpuUsage();
 const setUp = VARIANTS[variantName] ?? (await import("../peers/variants.mjs")).PEERS[variantName];
 const variant = await setUp(port);
 let importMs = performance.now() - importStarted;
@@ -48,7 +49,7 @@ async function makeClient() {
 }
 
 async function makeCall() {
-  if (scenario.client === "sdk" || scenario.client === "first") {
+  if (scenario.client === "sdk" || isFirstCall) {
     const client = await makeClient();
     if (isEmbeddings) return () => client.embeddings.create(request);
     if (scenario.turns !== undefined) {
@@ -105,7 +106,7 @@ async function run(call, count, atOnce) {
 }
 
 const call = await makeCall();
-if (scenario.client === "first") importMs = performance.now() - importStarted;
+if (isFirstCall) importMs = performance.now() - importStarted;
 await run(call, scenario.warmUp ?? 0, scenario.atOnce);
 await variant.finish();
 const before = variant.countRecorded() ?? 0;
@@ -115,9 +116,8 @@ firstChunks.length = 0;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 // What is loaded with the first call, and what is loaded before it, is one cost to who starts a process.
-const isFirst = scenario.client === "first";
-const cpu = isFirst ? cpuOfImport : process.cpuUsage();
-const started = isFirst ? importStarted : performance.now();
+const cpu = isFirstCall ? cpuBeforeImport : process.cpuUsage();
+const started = isFirstCall ? importStarted : performance.now();
 await run(call, scenario.calls, scenario.atOnce);
 const wallMs = performance.now() - started;
 await variant.finish();

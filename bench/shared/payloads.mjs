@@ -40,7 +40,7 @@ function makeNote(length, seed) {
  *
  * @param options.seed - another conversation, with the same tools
  */
-export function makeAgentRequest({ turns = 40, model = "gpt-4.1-mini", seed = 0 } = {}) {
+function makeAgentRequest({ turns = 40, model = "gpt-4.1-mini", seed = 0 } = {}) {
   const messages = [{ role: "system", content: makeNote(4000, 1) }];
   for (let turn = 0; turn < turns; turn += 1) {
     const id = `call_bench${seed}x${turn}aB3dE5fG7hJ9kL1mN`;

@@ -8,7 +8,8 @@
 import type { KnownBeginning } from "../known-messages.ts";
 import type { Choice, Message, Part, ToolCallResponsePart } from "../types.ts";
 import { describeMessage, describeTurn } from "./describe-turn.ts";
-import { describeHead, endOfTurn, type Hash, History, isModelTurn, type SaidPrint, type TurnPrint } from "./history.ts";
+import { describeHead, type Hash, History, type SaidPrint, type TurnPrint } from "./history.ts";
+import { endOfTurn, isModelTurn } from "./history-turns.ts";
 import { findBefore, noteHistory } from "./known-history.ts";
 
 /** A conversation without its words: what it will be recognised by, and what has happened in it. */

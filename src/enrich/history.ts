@@ -4,7 +4,7 @@
  */
 import type { Message, Part, ToolCallPart } from "../types.ts";
 import { describeMessage, describeParts, describeTurn, type TurnText } from "./describe-turn.ts";
-import { isModelRole, readItemReferences } from "./roles.ts";
+import { endOfTurn, joinMessages } from "./history-turns.ts";
 
 /** A keyed hash, from the platform. */
 export type Hash = (text: string) => string;
@@ -291,29 +291,4 @@ class SentTurn implements TurnPrint {
   get said(): string | undefined {
     return this.#history.isLookedAtAgain(this.#index) ? this.#history.printSaid(this.#text) : undefined;
   }
-}
-
-function joinMessages(
-  messages: readonly Message[],
-  start: number,
-  end: number,
-): { parts: readonly Part[]; itemIds: readonly string[] } {
-  const first = messages[start];
-  if (first !== undefined && end - start === 1) return { parts: first.parts, itemIds: readItemReferences(first) };
-  const said = messages.slice(start, end);
-  return { parts: said.flatMap(({ parts }) => parts), itemIds: said.flatMap(readItemReferences) };
-}
-
-/** Messages of the model in a row are one turn: some APIs keep texts and calls apart. @returns `start`: there is none */
-export function endOfTurn(messages: readonly Message[], start: number): number {
-  let end = start;
-  for (; end < messages.length; end += 1) {
-    const message = messages[end];
-    if (message === undefined || !isModelTurn(message)) break;
-  }
-  return end;
-}
-
-export function isModelTurn(message: Message): boolean {
-  return isModelRole(message.role) || (message.role === "user" && readItemReferences(message).length > 0);
 }
