@@ -238,7 +238,7 @@ export function createTap(options: TapOptions = {}): Tap {
     await calls.endAbandoned(deadline);
     await waitFor(drain(), timeoutMs);
     await deliveries.flush(deadline);
-    settleSignals();
+    await settleSignals();
     return deliveries.report(queue.countUnread() + spans.size);
   }
 
@@ -291,7 +291,7 @@ export function createTap(options: TapOptions = {}): Tap {
     await deliveries.close(performance.now() + timeoutMs);
     background.close();
     unhook();
-    settleSignals();
+    await settleSignals();
     return result;
   }
 

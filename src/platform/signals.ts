@@ -4,7 +4,7 @@ import { handOverAll, isAnyBusy, shutDownAll } from "./process-end.ts";
 
 interface SignalGuard {
   arm(): void;
-  settle(): void;
+  settle(): Promise<void> | undefined;
 }
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
@@ -24,9 +24,9 @@ export function armSignals(): void {
   guard.arm();
 }
 
-/** Something was delivered: takes the listeners off at once when nothing is left to lose. */
-export function settleSignals(): void {
-  guard?.settle();
+/** Something was delivered: takes the listeners off when nothing is left to lose. Resolves once they are. */
+export async function settleSignals(): Promise<void> {
+  await guard?.settle();
 }
 
 /** @param listener Told when a signal has come, and what is pending is about to be sent. Never taken off. */
@@ -48,6 +48,7 @@ function createSignalGuard(): SignalGuard {
   let isEnding = false;
   let isChecking = false;
   let isListening = false;
+  let releasing: Promise<void> | undefined;
   let isStarting = false;
   let isWatching = false;
   const listeners: Record<Signal, () => void> = {
@@ -93,14 +94,26 @@ function createSignalGuard(): SignalGuard {
   function updateListeners(): void {
     for (const signal of SIGNALS) {
       const isOn = process.listeners(signal).includes(listeners[signal]);
-      const isWanted = isArmed && !hasOther(signal);
+      const isWanted = isListening && !hasOther(signal);
       if (isWanted && !isOn) process.on(signal, listeners[signal]);
       if (!isWanted && isOn) process.off(signal, listeners[signal]);
     }
   }
 
-  function settle(): void {
-    if (isArmed && !isEnding && !isAnyBusy()) disarm();
+  function settle(): Promise<void> | undefined {
+    if (isEnding || isAnyBusy()) return undefined;
+    isArmed = false;
+    return isListening ? (releasing ??= release()) : undefined;
+  }
+
+  /**
+   * A signal that has come is told at the end of what the loop polls next: taken off before that, a listener would take
+   * the signal with it, and the process would go on. Two turns, because this one may end before it polls.
+   */
+  async function release(): Promise<void> {
+    for (let turn = 0; turn < 2; turn += 1) await new Promise(setImmediate);
+    releasing = undefined;
+    if (!isArmed) disarm();
   }
 
   /** One timer however often it is armed and settled meanwhile. */
@@ -109,7 +122,7 @@ function createSignalGuard(): SignalGuard {
     isWatching = true;
     setTimeout(() => {
       isWatching = false;
-      settle();
+      void settle();
       if (isArmed) watch();
     }, WATCH_MS).unref();
   }
@@ -140,7 +153,7 @@ function createSignalGuard(): SignalGuard {
       // After the call has left: a listener costs some microseconds.
       setTimeout(() => {
         isStarting = false;
-        settle();
+        void settle();
         if (!isArmed) return;
         listen();
         watch();

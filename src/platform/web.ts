@@ -146,7 +146,9 @@ export function onProcessEnd(_hooks: ExitHooks): () => void {
 export function armSignals(): void {}
 
 /** Nor to be taken off. */
-export function settleSignals(): void {}
+export function settleSignals(): Promise<void> {
+  return Promise.resolve();
+}
 
 /** There are no signals to hear of. */
 export function onSignal(_listener: () => void): void {}

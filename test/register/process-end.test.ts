@@ -464,6 +464,26 @@ it("however often calls come and are flushed, an app that counts listeners finds
   expect(closed).toEqual(bare);
 });
 
+it("a signal that comes while the last record is being delivered ends the process all the same", async () => {
+  const script = `
+    import { createTap } from "llm-tap";
+    const flush = async () => {
+      console.log(process.listenerCount("SIGTERM") > 0 ? "ready" : "nobody listens");
+      for (const start = Date.now(); Date.now() - start < 300; );
+    };
+    const write = async (records) => ({ results: records.map(() => "delivered") });
+    const hosts = { [new URL(process.env.PROVIDER).host]: { provider: "openai" } };
+    const tap = createTap({ sinks: [{ name: "slow", write, flush }], hosts });
+    await (await tap.fetch(process.env.PROVIDER, { method: "POST", body: "{}" })).text();
+    await sleep(5);
+    await tap.flush();
+    await sleep(2_000);
+    console.log("it was lost");`;
+  const file = workplace.write("signalled.mjs", `${PRELUDE}${script}`);
+  const outcome = await run({ workplace, args: [file], env: { PROVIDER: provider.url }, signal: "SIGTERM" });
+  expect(outcome).toMatchObject({ code: null, signal: "SIGTERM", stdout: "ready\n" });
+});
+
 it("a stderr that is closed ends nobody", async () => {
   const file = workplace.write("quiet.mjs", `${PRELUDE} await call(); await sleep(50); console.log("done");`);
   const env = { PROVIDER: provider.url, LLM_TAP_HOSTS: provider.hosts, LLM_TAP_DEBUG: "1", LLM_TAP_UNKNOWN: "1" };
