@@ -1,6 +1,6 @@
 /** One delivery for each sink of a tap, and what they have in common: names, content, counts. */
 import { warn } from "#platform";
-import type { RunInBackground } from "./background.ts";
+import type { Background } from "./background.ts";
 import { createDelivery, type Delivery } from "./pipeline/delivery.ts";
 import type { TapErrorCode } from "./errors.ts";
 import type { FlushReport, FlushResult, Sink, TapLimits, TapOptions, TapRecord } from "./types.ts";
@@ -8,7 +8,7 @@ import type { FlushReport, FlushResult, Sink, TapLimits, TapOptions, TapRecord }
 export interface DeliveriesOptions {
   options: TapOptions;
   limits: Required<TapLimits>;
-  runInBackground: RunInBackground;
+  background: Background;
   /** The record without content; `undefined` as long as that can't be made. */
   strip: (record: TapRecord) => TapRecord | undefined;
   onContentDropped: () => void;
@@ -42,7 +42,7 @@ export function createDeliveries(given: DeliveriesOptions): Deliveries {
       strip: (record) => strip(record) ?? record,
       onContentDropped: given.onContentDropped,
       onDropped: given.onDropped,
-      runInBackground: given.runInBackground,
+      background: given.background,
       onError: (error, code) => given.onError(name, error, code),
     }),
   }));

@@ -103,7 +103,7 @@ export function createTap(options: TapOptions = {}): Tap {
   const deliveries = createDeliveries({
     options,
     limits,
-    runInBackground: background.run,
+    background,
     strip: (record) => recording.toMetadata(record),
     onContentDropped: () => increase(counters.contentDropped, "sink_bytes"),
     onDropped: (cause) => increase(counters.sinkDropped, cause),

@@ -443,6 +443,12 @@ export interface Sink {
   content?: "full" | "metadata";
   /** Names the destination, without secrets: what was stored for one is never sent to another. Default: the name. */
   destination?: string;
+  /**
+   * What `write` does stays in this process or its files: no request, no socket. It is then not followed through its
+   * promises, which until Node 24 makes all promises of the process dearer. Default: this is found out; writes are
+   * followed until one is done without waiting for anything, and again from the first that waits.
+   */
+  local?: boolean;
   /** To send a record again does no harm: the destination knows it by its id. Default false. */
   idempotent?: boolean;
   /**

@@ -176,6 +176,8 @@ export function durable(sink: Sink, options: DurableOptions = {}): DurableSink {
     name: sink.name,
     content: sink.content ?? "full",
     directory: folder,
+    // What it sends, it sends in the background by itself.
+    local: true,
 
     start(given) {
       host = given;

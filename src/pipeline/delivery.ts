@@ -1,9 +1,10 @@
 /** Hands records to one sink: in batches, one at a time, again when it says so, and counted truthfully. */
 import { setTimer, type Timer } from "#platform";
-import type { RunInBackground } from "../background.ts";
+import type { Background } from "../background.ts";
 import { sleep, waitFor } from "./deadline.ts";
 import { createParked } from "./parked.ts";
 import { estimateSize } from "./record-size.ts";
+import { createSinkWrites } from "./sink-writes.ts";
 import type { DeliveryResult, FlushReport, Sink, TapRecord, WriteResult } from "../types.ts";
 
 export interface DeliveryOptions {
@@ -17,7 +18,7 @@ export interface DeliveryOptions {
   onContentDropped?: () => void;
   onDropped?: (cause: "queue_full" | "rejected") => void;
   /** Runs what is the sink's own, so that its traffic is not tapped and does not keep the process alive. */
-  runInBackground: RunInBackground;
+  background: Background;
   onError(error: unknown, code: "sink_failed" | "sink_rejected"): void;
 }
 
@@ -49,18 +50,18 @@ interface Waiting {
 }
 
 const BATCH_SIZE = 200;
-/**
- * How long the first of a batch waits for more. What a write does is not tapped, and to follow it through its promises
- * makes those of the app dearer meanwhile: to write one record costs as much as to write a hundred.
- */
+/** How long the first of a batch waits for more: to write one record costs as much as to write a hundred. */
 const GATHER_MS = 50;
+/** The same for a sink that waits for nothing. A record that is soon let go of is one that no garbage collection copies. */
+const GATHER_PROMPT_MS = 2;
 const FIRST_BACK_OFF_MS = 250;
 const LONGEST_BACK_OFF_MS = 30_000;
 /** After this a write is told to stop, and what it held is given again. */
 const WRITE_TIMEOUT_MS = 60_000;
 
 export function createDelivery(options: DeliveryOptions): Delivery {
-  const { sink, maxRecords, maxBytes = Number.POSITIVE_INFINITY, strip, runInBackground, onError } = options;
+  const { sink, maxRecords, maxBytes = Number.POSITIVE_INFINITY, strip, background, onError } = options;
+  const writes = createSinkWrites(background, sink.local === true);
   let queue: Waiting[] = [];
   let batch: readonly Waiting[] = [];
   /** Of `queue` and `batch`. */
@@ -84,7 +85,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     queue.push(admit(record));
     // With a timer set, it will be written with others, or the sink has asked to wait.
-    if (timer === undefined && writing === undefined) timer = setTimer(pump, GATHER_MS);
+    if (timer === undefined && writing === undefined) {
+      timer = setTimer(pump, writes.arePrompt ? GATHER_PROMPT_MS : GATHER_MS);
+    }
   }
 
   function countUnsafe(): number {
@@ -185,7 +188,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       }, WRITE_TIMEOUT_MS);
     });
     try {
-      const result = await Promise.race([runInBackground(() => sink.write(records, { signal })), timeout]);
+      const result = await Promise.race([writes.run(() => sink.write(records, { signal })), timeout]);
       if (Array.isArray((result as WriteResult | undefined)?.results)) return result;
       onError(new TypeError(`${sink.name}.write must resolve to { results: [...] }`), "sink_failed");
       return { results: records.map(() => "unknown" as const) };
@@ -227,7 +230,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   async function guard(run: () => Promise<void>, deadline: number, onTimeout?: () => void): Promise<void> {
     try {
-      if (!(await waitFor(runInBackground(run), deadline - performance.now()))) onTimeout?.();
+      if (!(await waitFor(background.run(run), deadline - performance.now()))) onTimeout?.();
     } catch (error) {
       onError(error, "sink_failed");
     }
@@ -265,7 +268,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   try {
-    sink.start?.({ runInBackground });
+    sink.start?.({ runInBackground: background.run });
   } catch (error) {
     onError(error, "sink_failed");
   }

@@ -47,6 +47,7 @@ export function memorySink(options: MemorySinkOptions = {}): MemorySink {
   return {
     name: options.name ?? "memory",
     content: options.content ?? "full",
+    local: true,
     calls,
     spans,
     records,

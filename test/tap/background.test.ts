@@ -59,3 +59,19 @@ it("leaves them alone once the last write of a closed tap has ended", async () =
   await delay(1);
   expect(countActive()).toBe(0);
 });
+
+it("follows no write of a sink that says it is local", async () => {
+  const sink: Sink = {
+    name: "local",
+    local: true,
+    async write(records) {
+      await delay(1);
+      return { results: records.map(() => "delivered") };
+    },
+  };
+  const tap = createTap({ sinks: [sink], costTracking: false });
+  await call(tap.wrapFetch(makeFetch()));
+  expect(await tap.flush()).toMatchObject({ delivered: 1, pending: 0 });
+  expect(countActive()).toBe(0);
+  await tap.close();
+});
