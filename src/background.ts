@@ -1,6 +1,9 @@
 /** How a tap runs what is its own: never tapped, and where it sends, without keeping the process alive. */
-import { type FlowStore, releaseSockets } from "#platform";
+import { type FlowStore, releaseSockets, type SocketRelease } from "#platform";
 import type { Flow } from "./context.ts";
+import { findDispatcherFor, findGlobalDispatcher } from "./interceptor/hook-dispatcher.ts";
+import { createStandIn } from "./interceptor/stand-in.ts";
+import type { SinkHost } from "./types.ts";
 
 /** Runs what a sink does. A `flush` that waits for it keeps the process alive; the sending itself does not. */
 export type RunInBackground = <Result>(run: () => Promise<Result>) => Promise<Result>;
@@ -9,6 +12,8 @@ export interface Background {
   run: RunInBackground;
   /** The same for what `run` does before it returns, and not for what it starts: costs the app nothing. */
   runBriefly: RunInBackground;
+  /** A request of the tap's own. Costs the app nothing where the global fetch takes a dispatcher. */
+  fetch: SinkHost["fetch"];
   /** The tap is closed: once nothing runs any more, sockets are left alone. */
   close(): void;
 }
@@ -18,28 +23,59 @@ export function createBackground(flow: FlowStore<Flow>): Background {
   const isBackground = (): boolean => flow.get()?.isBackground === true;
   let running = 0;
   let isClosed = false;
-  let stop: (() => void) | undefined;
+  let sockets: SocketRelease | undefined;
+  /** What a request passes can be marked. */
+  let canMark = true;
+
+  /** Sockets are looked after while it runs. */
+  async function attend<Result>(run: (sockets: SocketRelease) => Promise<Result>): Promise<Result> {
+    running += 1;
+    // Not only while something is sent: a channel that gets its first listener, or loses its last, is another kind of
+    // object to V8, and undici's functions that look at it are compiled anew each time.
+    sockets ??= releaseSockets(isBackground);
+    try {
+      return await run(sockets);
+    } finally {
+      running -= 1;
+      stopIfDone();
+    }
+  }
 
   function stopIfDone(): void {
     if (!isClosed || running > 0) return;
-    stop?.();
-    stop = undefined;
+    sockets?.stop();
+    sockets = undefined;
+  }
+
+  const run: RunInBackground = (inside) => attend(() => flow.runUntilSettled(mark, inside));
+
+  /** Marks the call and its dispatch, each while it is made. */
+  function fetchMarked(url: string, init?: RequestInit): Promise<Response> {
+    const target = findGlobalDispatcher();
+    if (!canMark || target === undefined) return run(() => globalThis.fetch(url, init));
+    return attend(async (attended) => {
+      const isDone = attended.expect(new URL(url).origin);
+      let isReached = false;
+      const dispatcher = createStandIn(target, (options, handler) => {
+        isReached = true;
+        return flow.runBriefly(mark, () => (findDispatcherFor(handler) ?? target).dispatch(options, handler));
+      });
+      const marked: RequestInit & { dispatcher: object } = { ...init, dispatcher };
+      try {
+        const response = await flow.runBriefly(mark, () => globalThis.fetch(url, marked));
+        // It was another fetch, which takes none.
+        if (!isReached) canMark = false;
+        return response;
+      } finally {
+        isDone();
+      }
+    });
   }
 
   return {
-    async run(run) {
-      running += 1;
-      // Not only while something is sent: a channel that gets its first listener, or loses its last, is another kind of
-      // object to V8, and undici's functions that look at it are compiled anew each time.
-      stop ??= releaseSockets(isBackground);
-      try {
-        return await flow.runUntilSettled(mark, run);
-      } finally {
-        running -= 1;
-        stopIfDone();
-      }
-    },
-    runBriefly: (run) => flow.runBriefly(mark, run),
+    run,
+    runBriefly: (inside) => flow.runBriefly(mark, inside),
+    fetch: fetchMarked,
     close() {
       isClosed = true;
       stopIfDone();

@@ -434,6 +434,8 @@ export interface WriteResult {
 export interface SinkHost {
   /** Runs what the sink does by itself, so that it is not tapped and does not keep the process alive. */
   runInBackground<Result>(run: () => Promise<Result>): Promise<Result>;
+  /** The global `fetch`, for requests of the sink's own: they are not tapped and do not keep the process alive. */
+  fetch(url: string, init?: RequestInit): Promise<Response>;
 }
 
 /** Where records go. */
@@ -444,11 +446,12 @@ export interface Sink {
   /** Names the destination, without secrets: what was stored for one is never sent to another. Default: the name. */
   destination?: string;
   /**
-   * What `write` does stays in this process or its files: no request, no socket. It is then not followed through its
-   * promises, which until Node 24 makes all promises of the process dearer. Default: this is found out; writes are
-   * followed until one is done without waiting for anything, and again from the first that waits.
+   * Whether what `write` starts is followed through its promises, so that it is not tapped and does not keep the process
+   * alive. Until Node 24 this makes all promises of the process dearer. `false` for a sink that makes no requests, or makes
+   * them with `host.fetch`. Default: found out; writes are followed until one was done without waiting for anything, and
+   * again from the first that waits.
    */
-  local?: boolean;
+  followed?: false;
   /** To send a record again does no harm: the destination knows it by its id. Default false. */
   idempotent?: boolean;
   /**

@@ -3,12 +3,12 @@ import type { CallMarker } from "../context.ts";
 import { type Dispatch, MARKER } from "./dispatcher.ts";
 import type { Dispatcher } from "./hook-dispatcher.ts";
 
-/** @param marker - tells taps further down that this call is known */
-export function createStandIn(target: Dispatcher, dispatch: Dispatch, marker: CallMarker): Dispatcher {
+/** @param marker - tells taps further down that this call is known. Default: they need not be told */
+export function createStandIn(target: Dispatcher, dispatch: Dispatch, marker?: CallMarker): Dispatcher {
   return new (standInClassOf(target))(dispatch, marker);
 }
 
-type StandInClass = new (dispatch: Dispatch, marker: CallMarker) => Dispatcher;
+type StandInClass = new (dispatch: Dispatch, marker: CallMarker | undefined) => Dispatcher;
 const standInClasses = new WeakMap<Dispatcher, StandInClass>();
 
 /** One for each dispatcher, of which there are hardly ever more than a few; each call makes an object of it. */
@@ -17,8 +17,8 @@ function standInClassOf(target: Dispatcher): StandInClass {
   if (standInClass === undefined) {
     standInClass = class StandIn {
       readonly dispatch: Dispatch;
-      readonly [MARKER]: CallMarker;
-      constructor(dispatch: Dispatch, marker: CallMarker) {
+      readonly [MARKER]: CallMarker | undefined;
+      constructor(dispatch: Dispatch, marker: CallMarker | undefined) {
         this.dispatch = dispatch;
         this[MARKER] = marker;
       }

@@ -35,7 +35,7 @@ export async function carry(
   const timeout = setTimeout(abort, WRITE_TIMEOUT_MS).unref();
   const run = (): Promise<WriteResult> => sink.write(records, { signal: controller.signal });
   try {
-    const written = host === undefined ? run() : host.runInBackground(run);
+    const written = host === undefined || sink.followed === false ? run() : host.runInBackground(run);
     const result = await settleOrAbort(written, graceOf(controller.signal), () => undefined);
     if (result === undefined) {
       return signal.aborted

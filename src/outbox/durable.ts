@@ -177,7 +177,7 @@ export function durable(sink: Sink, options: DurableOptions = {}): DurableSink {
     content: sink.content ?? "full",
     directory: folder,
     // What it sends, it sends in the background by itself.
-    local: true,
+    followed: false,
 
     start(given) {
       host = given;

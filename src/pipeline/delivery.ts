@@ -61,7 +61,7 @@ const WRITE_TIMEOUT_MS = 60_000;
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { sink, maxRecords, maxBytes = Number.POSITIVE_INFINITY, strip, background, onError } = options;
-  const writes = createSinkWrites(background, sink.local === true);
+  const writes = createSinkWrites(background, sink.followed !== false);
   let queue: Waiting[] = [];
   let batch: readonly Waiting[] = [];
   /** Of `queue` and `batch`. */
@@ -268,7 +268,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   try {
-    sink.start?.({ runInBackground: background.run });
+    sink.start?.({ runInBackground: background.run, fetch: background.fetch });
   } catch (error) {
     onError(error, "sink_failed");
   }

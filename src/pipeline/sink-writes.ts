@@ -12,14 +12,14 @@ export interface SinkWrites {
   readonly arePrompt: boolean;
 }
 
-/** @param isLocal - the sink says that its writes start nothing that would have to be followed */
-export function createSinkWrites({ run: follow, runBriefly }: Background, isLocal: boolean): SinkWrites {
+/** @param mayNeedIt - false: the sink says that its writes start nothing that would have to be followed */
+export function createSinkWrites({ run: follow, runBriefly }: Background, mayNeedIt: boolean): SinkWrites {
   let isTried = false;
   let hasWaited = false;
 
   return {
     async run(write) {
-      const isFollowed = !isLocal && (!isTried || hasWaited);
+      const isFollowed = mayNeedIt && (!isTried || hasWaited);
       let isSettled = false;
       // Behind all that the write does in microtasks, and before the callbacks of timers and sockets.
       queueMicrotask(() => {

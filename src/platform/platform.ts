@@ -88,3 +88,10 @@ export interface ExitHooks {
   /** A call is running, or only memory holds a record. */
   isBusy(): boolean;
 }
+
+/** Keeps sockets of the tap's own traffic from holding the process. */
+export interface SocketRelease {
+  /** From now on, and until the returned function is called, a request to this origin is under way that is marked as background. */
+  expect(origin: string): () => void;
+  stop(): void;
+}

@@ -7,6 +7,7 @@ import type {
   FlowStore,
   MediaDigest,
   RunningSums,
+  SocketRelease,
   Timer,
   WorkerLink,
   WorkerListener,
@@ -159,8 +160,8 @@ export function decompressSync(_encoding: string, _bytes: Uint8Array): Uint8Arra
 }
 
 /** No sockets to be seen here. */
-export function releaseSockets(_isBackground: () => boolean): () => void {
-  return () => {};
+export function releaseSockets(_isBackground: () => boolean): SocketRelease {
+  return { expect: () => () => {}, stop() {} };
 }
 
 export function watchRequests(_listener: (request: object) => void): () => void {

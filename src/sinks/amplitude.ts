@@ -126,6 +126,7 @@ export function amplitudeSink(options: AmplitudeSinkOptions): Sink {
     ...(options.client === undefined && { destination: nameDestination(options) }),
     // By `insert_id`, for seven days.
     idempotent: true,
+    ...delivery.members,
     // Amplitude knows an event by its `insert_id` and its device; the next process may be of another host or name.
     prepare: (record) =>
       needsServiceDevice(record.context)

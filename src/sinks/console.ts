@@ -61,7 +61,7 @@ export function consoleSink(options: ConsoleSinkOptions = {}): Sink {
   return {
     name,
     content,
-    local: true,
+    followed: false,
     write(records) {
       if (closed) return Promise.resolve(allResults(records.length, "rejected"));
       if (records.length === 0) return Promise.resolve({ results: [] });

@@ -7,6 +7,7 @@ import { createSigner } from "./http/sign.ts";
 import { createTransport, type Piece } from "./http/transport.ts";
 import { toJsonText } from "./shared/copy-json.ts";
 import { allResults } from "./shared/results.ts";
+import { createSinkFetch } from "./shared/sink-fetch.ts";
 import { plainLine } from "./shared/terminal-text.ts";
 import { createTimeSlice } from "./shared/time-slice.ts";
 
@@ -31,13 +32,14 @@ const MISCONFIGURED_PAUSE_MS = 60_000;
 export function httpSink(options: HttpSinkOptions): Sink {
   checkOptions(options);
   const { batchSize = 100, maxRequestBytes = 1_000_000, onWarning = printWarning } = options;
+  const requests = createSinkFetch(options.fetch);
   const send = createTransport({
     url: options.url,
     headers: options.headers ?? {},
     gzip: options.gzip ?? false,
     sign: createSigner(options.secret),
     requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
-    fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
+    fetch: requests.fetch,
   });
   const { origin, pathname } = new URL(options.url);
   const underWay = new Set<Promise<unknown>>();
@@ -123,6 +125,7 @@ export function httpSink(options: HttpSinkOptions): Sink {
     destination: createHash("sha256").update(options.url).digest("hex"),
     // Receivers know a record by its id, and a request by its `webhook-id`.
     idempotent: true,
+    ...requests.members,
     write(records, { signal }) {
       if (closed) return Promise.resolve(allResults(records.length, "rejected"));
       const written = write(records, signal);

@@ -118,7 +118,7 @@ export function jsonlSink(options: string | JsonlSinkOptions): Sink {
   return {
     name,
     content,
-    local: true,
+    followed: false,
     destination: resolve(path),
     write(records, { signal }) {
       if (closed) return Promise.resolve(allResults(records.length, "rejected"));

@@ -47,7 +47,7 @@ export function memorySink(options: MemorySinkOptions = {}): MemorySink {
   return {
     name: options.name ?? "memory",
     content: options.content ?? "full",
-    local: true,
+    followed: false,
     calls,
     spans,
     records,

@@ -59,7 +59,7 @@ describe("what a dead process has left", () => {
     await leaveBehind(left);
     const destination = createDestination();
     const sink = workspace.open(destination);
-    sink.start?.({ runInBackground: (run) => run() });
+    sink.start?.({ runInBackground: (run) => run(), fetch });
     await until(() => destination.arrived.length === 3);
   });
 

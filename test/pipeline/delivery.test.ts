@@ -19,7 +19,7 @@ function start(sink: Partial<Sink>, options: Partial<DeliveryOptions> = {}) {
   const delivery = createDelivery({
     sink: { name: "test", write: async (records) => ({ results: records.map(() => "delivered") }), ...sink },
     maxRecords: 100,
-    background: { run: (run) => run(), runBriefly: (run) => run(), close() {} },
+    background: { run: (run) => run(), runBriefly: (run) => run(), fetch, close() {} },
     onError: (_error, code) => errors.push(code),
     ...options,
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Background, RunInBackground } from "../../src/background.ts";
 import { createSinkWrites } from "../../src/pipeline/sink-writes.ts";
 
-function start(isLocal = false) {
+function start(mayNeedIt = true) {
   const how: string[] = [];
   const as =
     (name: string): RunInBackground =>
@@ -11,8 +11,8 @@ function start(isLocal = false) {
       how.push(name);
       return run();
     };
-  const background: Background = { run: as("followed"), runBriefly: as("brief"), close() {} };
-  return { writes: createSinkWrites(background, isLocal), how };
+  const background: Background = { run: as("followed"), runBriefly: as("brief"), fetch, close() {} };
+  return { writes: createSinkWrites(background, mayNeedIt), how };
 }
 
 /** Many promises, one after the other, and nothing that the event loop has to bring. */
@@ -79,8 +79,8 @@ describe("writes of a sink", () => {
     expect(writes.arePrompt).toBe(true);
   });
 
-  it("of a local sink are never followed, and may wait all the same", async () => {
-    const { writes, how } = start(true);
+  it("of a sink that needs no following may wait all the same", async () => {
+    const { writes, how } = start(false);
     await writes.run(() => delay(1));
     await writes.run(prompt);
     await nextTurn();

@@ -4,7 +4,12 @@ import { expect, it } from "vitest";
 import { createTap } from "../../src/tap.ts";
 import type { Sink } from "../../src/types.ts";
 
-const names = ["undici:request:create", "undici:client:sendHeaders", "net.client.socket"];
+const names = [
+  "undici:request:create",
+  "undici:client:sendHeaders",
+  "undici:client:beforeConnect",
+  "net.client.socket",
+];
 const countActive = (): number => names.filter((name) => channel(name).hasSubscribers).length;
 
 function makeFetch(): typeof fetch {
@@ -60,10 +65,10 @@ it("leaves them alone once the last write of a closed tap has ended", async () =
   expect(countActive()).toBe(0);
 });
 
-it("follows no write of a sink that says it is local", async () => {
+it("follows no write of a sink that says there is nothing to follow", async () => {
   const sink: Sink = {
-    name: "local",
-    local: true,
+    name: "quiet",
+    followed: false,
     async write(records) {
       await delay(1);
       return { results: records.map(() => "delivered") };

@@ -4,6 +4,7 @@ import { gzip } from "node:zlib";
 import { onAbort } from "../shared/abort.ts";
 import { describeFailure } from "../shared/describe-failure.ts";
 import { readText } from "../shared/read-text.ts";
+import type { SinkHost } from "../../types.ts";
 import type { SignRequest } from "./sign.ts";
 import { readVerdict, type Verdict } from "./verdict.ts";
 
@@ -14,7 +15,7 @@ export interface TransportOptions {
   sign: SignRequest;
   /** Milliseconds for a request and its answer. */
   requestTimeoutMs: number;
-  fetch: typeof fetch;
+  fetch: SinkHost["fetch"];
 }
 
 /** A record, as it is sent. */

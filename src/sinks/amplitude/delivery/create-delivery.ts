@@ -3,6 +3,7 @@ import type { DeliveryResult, WriteResult } from "../../../types.ts";
 import { type AmplitudeSinkClientOptions, type AmplitudeSinkKeyOptions, endpointUrl } from "../options.ts";
 import { reduceToFacts } from "../prepare-event.ts";
 import type { PreparedEvent } from "../types.ts";
+import { createSinkFetch, type SinkFetch } from "../../shared/sink-fetch.ts";
 import { createClientDelivery } from "./client.ts";
 import { createPluginRunner, loadAmplitudeSdk, type PluginRunner } from "./plugins.ts";
 import { createSender } from "./sender.ts";
@@ -19,6 +20,8 @@ export interface Delivery {
   /** Resolves with one result per event, in order. */
   deliver(events: readonly PreparedEvent[], signal: AbortSignal): Promise<WriteResult>;
   close(): Promise<void>;
+  /** What the sink says of its requests. */
+  members: SinkFetch["members"];
 }
 
 /** The app's own client sends. */
@@ -29,6 +32,7 @@ export function createAppClientDelivery(options: AmplitudeSinkClientOptions): De
     maxPreparedBytes: Number.POSITIVE_INFINITY,
     deliver: createClientDelivery({ client, confirmTimeoutMs, flushClient }),
     close: () => Promise.resolve(),
+    members: {},
   };
 }
 
@@ -36,10 +40,11 @@ export function createAppClientDelivery(options: AmplitudeSinkClientOptions): De
 export function createKeyDelivery(options: AmplitudeSinkKeyOptions, warn: (message: string) => void): Delivery {
   const apiKey = options.apiKey as string;
   const { requestTimeoutMs = 30_000, plugins = [] } = options;
+  const { fetch, members } = createSinkFetch(options.fetch);
   const send = createTransport({
     apiKey,
     url: endpointUrl(options),
-    fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
+    fetch,
     requestTimeoutMs,
   });
   const sender = createSender({
@@ -50,7 +55,7 @@ export function createKeyDelivery(options: AmplitudeSinkKeyOptions, warn: (messa
     warn,
   });
   if (plugins.length === 0) {
-    return { maxPreparedBytes: MAX_PREPARED_BYTES, deliver: sender, close: () => Promise.resolve() };
+    return { maxPreparedBytes: MAX_PREPARED_BYTES, deliver: sender, close: () => Promise.resolve(), members };
   }
 
   const runner = createPluginRunner({ apiKey, plugins, loadSdk: loadAmplitudeSdk, timeoutMs: requestTimeoutMs, warn });
@@ -58,6 +63,8 @@ export function createKeyDelivery(options: AmplitudeSinkKeyOptions, warn: (messa
     maxPreparedBytes: MAX_PREPARED_BYTES,
     deliver: (events, signal) => deliverThroughPlugins(runner, sender, events, signal),
     close: () => runner.close(),
+    // Plugins may do anything.
+    members: {},
   };
 }
 

@@ -2,13 +2,14 @@
 import { onAbort } from "../../shared/abort.ts";
 import { describeFailure } from "../../shared/describe-failure.ts";
 import { readText } from "../../shared/read-text.ts";
+import type { SinkHost } from "../../../types.ts";
 import { readVerdict, type Verdict } from "./verdict.ts";
 
 export interface TransportOptions {
   apiKey: string;
   /** The complete URL of the endpoint. */
   url: string;
-  fetch: typeof fetch;
+  fetch: SinkHost["fetch"];
   /** Milliseconds for a request and its answer. */
   requestTimeoutMs: number;
 }
