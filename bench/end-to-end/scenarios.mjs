@@ -14,6 +14,7 @@
  * @property {number} atOnce
  * @property {number} [requestLength] characters of the prompt
  * @property {number} [turns] of an agent, about, which are all in the request
+ * @property {readonly string[]} [variants] only these. Default: all
  * @property {boolean} [quick] part of the short form
  * @property {"too" | "only"} [peers] measured with the peers: besides, or with them only
  */
@@ -38,6 +39,15 @@ export const SCENARIOS = {
     atOnce: 32,
     quick: true,
     peers: "too",
+  },
+  "json-32-http": {
+    title: "2 KB JSON, 32 at once, records sent by an httpSink",
+    client: "sdk",
+    model: "bench:json:2048",
+    calls: 4000,
+    warmUp: 3000,
+    atOnce: 32,
+    variants: ["none", "none again", "httpSink", "httpSink with a fetch of the app's"],
   },
   "request-100k": {
     title: "100 KB request",

@@ -9,6 +9,8 @@ import {
   makeImageResponse,
 } from "../shared/payloads.mjs";
 
+/** What receives records takes as long as one somewhere else would. */
+const COLLECT_MS = 50;
 const bodies = new Map();
 let answered = 0;
 
@@ -50,6 +52,10 @@ const server = createServer((request, response) => {
   const chunks = [];
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
+    if (request.url === "/collect") {
+      setTimeout(() => response.end("{}"), COLLECT_MS);
+      return;
+    }
     const text = Buffer.concat(chunks).toString("latin1");
     const model = /"model":"(bench:[^"]+)"/.exec(text)?.[1] ?? "bench:json:2048";
     const [, kind, size] = model.split(":");

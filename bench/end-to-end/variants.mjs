@@ -29,6 +29,22 @@ async function setUpTap(port, how) {
   };
 }
 
+/** Sends what it records to the server, which takes 50 ms to answer. */
+async function setUpHttpSink(port, options) {
+  const { createTap } = await import("llm-tap");
+  const { httpSink } = await import("llm-tap/sinks/http");
+  const sink = httpSink({ url: `http://127.0.0.1:${port}/collect`, ...options });
+  const tap = createTap({ sinks: [sink], hosts: { [`127.0.0.1:${port}`]: { provider: "openai" } } });
+  let delivered = 0;
+  return {
+    fetch: tap.fetch,
+    async finish() {
+      ({ delivered } = await tap.flush());
+    },
+    countRecorded: () => delivered,
+  };
+}
+
 /** What one writes first: read a clone of each response. */
 function setUpClone() {
   let recorded = 0;
@@ -61,6 +77,9 @@ function setUpClone() {
 
 const nothing = { finish: () => Promise.resolve(), countRecorded: () => undefined };
 
+/** Those that have a scenario of their own. */
+export const SPECIAL_VARIANTS = ["httpSink", "httpSink with a fetch of the app's"];
+
 /** @type {Record<string, (port: number) => Variant | Promise<Variant>>} */
 export const VARIANTS = {
   none: () => nothing,
@@ -68,4 +87,6 @@ export const VARIANTS = {
   "tap.fetch": (port) => setUpTap(port, "fetch"),
   "install()": (port) => setUpTap(port, "install"),
   "clone()": setUpClone,
+  httpSink: (port) => setUpHttpSink(port, {}),
+  "httpSink with a fetch of the app's": (port) => setUpHttpSink(port, { fetch: globalThis.fetch }),
 };
