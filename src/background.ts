@@ -24,7 +24,7 @@ export function createBackground(flow: FlowStore<Flow>): Background {
   let running = 0;
   let isClosed = false;
   let sockets: SocketRelease | undefined;
-  /** What a request passes can be marked. */
+  /** As far as is known, requests are made while they are dispatched, and by our stand-in. */
   let canMark = true;
 
   /** Sockets are looked after while it runs. */
@@ -55,16 +55,20 @@ export function createBackground(flow: FlowStore<Flow>): Background {
     if (!canMark || target === undefined) return run(() => globalThis.fetch(url, init));
     return attend(async (attended) => {
       const isDone = attended.expect(new URL(url).origin);
-      let isReached = false;
+      let isMarked = false;
       const dispatcher = createStandIn(target, (options, handler) => {
-        isReached = true;
-        return flow.runBriefly(mark, () => (findDispatcherFor(handler) ?? target).dispatch(options, handler));
+        const before = attended.marked;
+        try {
+          return flow.runBriefly(mark, () => (findDispatcherFor(handler) ?? target).dispatch(options, handler));
+        } finally {
+          isMarked ||= attended.marked > before;
+        }
       });
       const marked: RequestInit & { dispatcher: object } = { ...init, dispatcher };
       try {
         const response = await flow.runBriefly(mark, () => globalThis.fetch(url, marked));
-        // It was another fetch, which takes none.
-        if (!isReached) canMark = false;
+        // Another fetch takes no dispatcher, and some dispatchers look up an address or wait before they send.
+        if (!isMarked) canMark = false;
         return response;
       } finally {
         isDone();

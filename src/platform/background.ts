@@ -24,6 +24,7 @@ export function releaseSockets(isBackground: () => boolean): SocketRelease {
   const requests = new WeakSet<object>();
   const released = new WeakSet<object>();
   const expected = new Map<string, Expected>();
+  let marked = 0;
   /** A socket is being made for a request of ours. */
   let isConnecting = false;
 
@@ -36,8 +37,10 @@ export function releaseSockets(isBackground: () => boolean): SocketRelease {
   function onRequest(message: unknown): void {
     const { request } = message as { request?: { origin?: unknown } };
     if (request === undefined) return;
-    if (isBackground()) requests.add(request);
-    else if (expected.size > 0) {
+    if (isBackground()) {
+      requests.add(request);
+      marked += 1;
+    } else if (expected.size > 0) {
       const known = expected.get(originOf(request.origin));
       if (known !== undefined) known.isShared = true;
     }
@@ -87,6 +90,9 @@ export function releaseSockets(isBackground: () => boolean): SocketRelease {
         known.count -= 1;
         if (known.count === 0) expected.delete(origin);
       };
+    },
+    get marked() {
+      return marked;
     },
     stop() {
       for (const [name, listener] of listeners) unsubscribe(name, listener);

@@ -93,5 +93,7 @@ export interface ExitHooks {
 export interface SocketRelease {
   /** From now on, and until the returned function is called, a request to this origin is under way that is marked as background. */
   expect(origin: string): () => void;
+  /** Requests that were marked so far. */
+  readonly marked: number;
   stop(): void;
 }

@@ -161,7 +161,7 @@ export function decompressSync(_encoding: string, _bytes: Uint8Array): Uint8Arra
 
 /** No sockets to be seen here. */
 export function releaseSockets(_isBackground: () => boolean): SocketRelease {
-  return { expect: () => () => {}, stop() {} };
+  return { expect: () => () => {}, marked: 0, stop() {} };
 }
 
 export function watchRequests(_listener: (request: object) => void): () => void {

@@ -4,6 +4,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { Agent, getGlobalDispatcher, setGlobalDispatcher } from "undici";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createBackground } from "../../src/background.ts";
 import { getFlowStore } from "../../src/context.ts";
@@ -142,6 +143,33 @@ describe("a request of the tap's own", () => {
     expect(run.mock.calls.length).toBe(before + 1);
     expect(mock).toHaveBeenLastCalledWith("http://collector.test/", { method: "POST" });
     background.close();
+  });
+
+  it("is followed where a dispatcher does not send at once", async () => {
+    const origin = await serve((_request, response) => response.end("ok"));
+    await readAll(await fetch(origin));
+    const run = vi.spyOn(AsyncLocalStorage.prototype, "run");
+    const before = getGlobalDispatcher();
+    const agent = new Agent();
+    setGlobalDispatcher(
+      agent.compose((dispatch) => (options, handler) => {
+        setTimeout(() => dispatch(options, handler), 1);
+        return true;
+      }),
+    );
+    const background = createBackground(getFlowStore());
+    try {
+      const counts: number[] = [];
+      for (let count = 0; count < 2; count += 1) {
+        expect(await readAll(await background.fetch(origin))).toBe("ok");
+        counts.push(run.mock.calls.length);
+      }
+      expect(counts).toEqual([0, 1]);
+    } finally {
+      setGlobalDispatcher(before);
+      background.close();
+      await agent.close();
+    }
   });
 
   it("fails as it would without a tap", async () => {
