@@ -10,6 +10,8 @@ interface Expected {
 }
 
 interface Socket {
+  /** Of TLS. */
+  encrypted?: boolean;
   ref?: () => void;
   unref?: () => void;
 }
@@ -25,8 +27,8 @@ export function releaseSockets(isBackground: () => boolean): SocketRelease {
   const released = new WeakSet<object>();
   const expected = new Map<string, Expected>();
   let marked = 0;
-  /** A socket is being made for a request of ours. */
-  let isConnecting = false;
+  /** The protocol of a request of ours for which a socket is being made. */
+  let connecting: string | undefined;
 
   function release(socket: Socket): void {
     released.add(socket);
@@ -57,21 +59,26 @@ export function releaseSockets(isBackground: () => boolean): SocketRelease {
 
   /** For a request with a body undici connects in a later microtask, where nothing marks one that is not followed. */
   function onConnect(message: unknown): void {
-    isConnecting = false;
+    connecting = undefined;
     if (expected.size === 0 || isBackground()) return;
     const { connectParams } = message as { connectParams?: { protocol?: string; host?: string } };
     const known = expected.get(`${connectParams?.protocol}//${connectParams?.host}`);
-    // The socket comes next, in the same call; that of TLS is not published.
-    isConnecting = known?.isShared === false && connectParams?.protocol === "http:";
+    if (known?.isShared !== false) return;
+    // The socket comes next, in the same call; Node 20 does not tell of those of TLS.
+    connecting = connectParams?.protocol;
+    queueMicrotask(() => {
+      connecting = undefined;
+    });
   }
 
   /** A new socket, published before it connects, which may take as long as the system waits for an answer. */
   function onSocket(message: unknown): void {
     const { socket } = message as { socket?: Socket };
-    const isOurs = isConnecting || isBackground();
-    isConnecting = false;
+    if (socket === undefined) return;
+    const isExpected = connecting === (socket.encrypted === true ? "https:" : "http:");
+    connecting = undefined;
     // In this turn it has nothing yet that could be released.
-    if (socket !== undefined && isOurs) queueMicrotask(() => release(socket));
+    if (isExpected || isBackground()) queueMicrotask(() => release(socket));
   }
 
   const listeners: readonly (readonly [string, (message: unknown) => void])[] = [

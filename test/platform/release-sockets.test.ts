@@ -13,8 +13,9 @@ beforeEach(() => {
 });
 afterEach(() => release.stop());
 
-function makeSocket() {
+function makeSocket(encrypted = false) {
   const socket = {
+    encrypted,
     isHolding: true,
     ref: () => void (socket.isHolding = true),
     unref: () => void (socket.isHolding = false),
@@ -31,9 +32,10 @@ function create(isOurs: boolean, origin: unknown = "http://collector.test") {
 }
 
 /** @returns the socket that is made for it */
-async function connect(protocol = "http:") {
-  const socket = makeSocket();
+async function connect({ protocol = "http:", encrypted = false, late = false } = {}) {
+  const socket = makeSocket(encrypted);
   publish("undici:client:beforeConnect", { connectParams: { protocol, host: "collector.test" } });
+  if (late) await Promise.resolve();
   publish("net.client.socket", { socket });
   await Promise.resolve();
   return socket;
@@ -66,6 +68,23 @@ it("a socket that is opened while a request of ours is under way to there is rel
   expect((await connect()).isHolding).toBe(true);
 });
 
+it("nor one that is opened right behind it", async () => {
+  const end = release.expect("http://collector.test");
+  create(true);
+  const first = connect();
+  const next = makeSocket();
+  publish("net.client.socket", { socket: next });
+  expect([(await first).isHolding, next.isHolding]).toEqual([false, true]);
+  // Undici tells of a connection, and its socket is not told of; the next one is for another place.
+  publish("undici:client:beforeConnect", { connectParams: { protocol: "http:", host: "collector.test" } });
+  publish("undici:client:beforeConnect", { connectParams: { protocol: "http:", host: "api.test" } });
+  const other = makeSocket();
+  publish("net.client.socket", { socket: other });
+  await Promise.resolve();
+  expect(other.isHolding).toBe(true);
+  end();
+});
+
 it.each(["http://collector.test", new URL("http://collector.test/path")])(
   "nor one that may be for the app's request to the same place: %s",
   async (origin) => {
@@ -77,9 +96,12 @@ it.each(["http://collector.test", new URL("http://collector.test/path")])(
   },
 );
 
-it("nor, where the socket of a TLS connection is not told of, the next one of somebody else", async () => {
+it("of TLS too, and, where Node does not tell of that socket, not the next one of somebody else", async () => {
   const end = release.expect("https://collector.test");
   create(true, "https://collector.test");
-  expect((await connect("https:")).isHolding).toBe(true);
+  const protocol = "https:";
+  expect((await connect({ protocol, encrypted: true })).isHolding).toBe(false);
+  expect((await connect({ protocol, encrypted: false })).isHolding).toBe(true);
+  expect((await connect({ protocol, encrypted: true, late: true })).isHolding).toBe(true);
   end();
 });
