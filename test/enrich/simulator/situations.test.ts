@@ -265,7 +265,7 @@ describe("attempts", () => {
   it("equal calls at the same time are no attempts", async () => {
     const world = createWorld(14);
     const people = Array.from({ length: 5 }, (_, index) => person(world, `p${index}`));
-    await Promise.all(people.map(({ ask }) => ask([user("Hi")], says(""), refused)));
+    await Promise.all(people.map(({ ask }) => ask([user("Hi")], says(""), { ...refused, atOnce: 5 })));
     const verdict = await world.judge();
     expect(verdict).toMatchObject(clean);
     expect(new Set(verdict.calls.map(({ request }) => request.logicalCallId)).size).toBe(5);

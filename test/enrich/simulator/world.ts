@@ -44,6 +44,8 @@ export interface Sent {
   after: string | undefined;
   /** It is a retry of the call with this answer. */
   retryOf?: string;
+  /** Answered when so many calls have begun. Default: at once. */
+  atOnce?: number;
 }
 
 export interface Verdict {
@@ -92,9 +94,12 @@ export function createWorld(seed: number, options: TapOptions = {}): World {
   const answers = new Map<string, { sent: Sent; dialect: Dialect }>();
   const tap = createTap({ ...options, sinks: [sink] });
   let serial = 0;
+  let begun = 0;
   const fetch = tap.wrapFetch(async (_url, init) => {
     const key = new Headers(init?.headers).get("x-key") ?? "";
     const { sent, dialect } = answers.get(key) as { sent: Sent; dialect: Dialect };
+    begun += 1;
+    while (begun < (sent.atOnce ?? 0)) await delay(1);
     await pause(random);
     if (sent.status !== undefined) return Response.json({ error: { message: "no" } }, { status: sent.status });
     return sent.isStreamed === true && dialect.stream !== undefined
