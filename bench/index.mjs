@@ -16,7 +16,7 @@ import { parseArgs } from "node:util";
 import { hasBudget } from "./budgets.mjs";
 import { runRounds } from "./end-to-end/run.mjs";
 import { SCENARIOS } from "./end-to-end/scenarios.mjs";
-import { SPECIAL_VARIANTS, VARIANTS } from "./end-to-end/variants.mjs";
+import { VARIANTS } from "./end-to-end/variants.mjs";
 import { measureImport } from "./import-cost.mjs";
 import { writeReport } from "./report.mjs";
 
@@ -75,8 +75,8 @@ const plan = Object.keys(SCENARIOS)
   .filter((name) => flags.peers || SCENARIOS[name].peers !== "only")
   .map((scenario) => {
     const hasPeers = flags.peers && SCENARIOS[scenario].peers !== undefined;
-    const usual = Object.keys(VARIANTS).filter((name) => !SPECIAL_VARIANTS.includes(name));
-    return { scenario, variants: SCENARIOS[scenario].variants ?? [...usual, ...(hasPeers ? peers : [])] };
+    const usual = [...Object.keys(VARIANTS), ...(hasPeers ? peers : [])];
+    return { scenario, variants: SCENARIOS[scenario].variants ?? usual };
   })
   .toSorted((one, other) => Number(hasBudget(other.scenario)) - Number(hasBudget(one.scenario)));
 

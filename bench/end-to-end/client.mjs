@@ -4,7 +4,7 @@ import process from "node:process";
 import { makeAgents, makeChatRequest } from "../shared/payloads.mjs";
 import { percentile } from "../shared/statistics.mjs";
 import { SCENARIOS } from "./scenarios.mjs";
-import { VARIANTS } from "./variants.mjs";
+import { SPECIAL_VARIANTS, VARIANTS } from "./variants.mjs";
 
 const [variantName, scenarioName, portText] = process.argv.slice(2);
 const scenario = SCENARIOS[scenarioName];
@@ -14,7 +14,8 @@ const baseURL = `http://127.0.0.1:${port}/v1`;
 
 const importStarted = performance.now();
 const cpuBeforeImport = process.cpuUsage();
-const setUp = VARIANTS[variantName] ?? (await import("../peers/variants.mjs")).PEERS[variantName];
+const setUp =
+  { ...VARIANTS, ...SPECIAL_VARIANTS }[variantName] ?? (await import("../peers/variants.mjs")).PEERS[variantName];
 const variant = await setUp(port);
 let importMs = performance.now() - importStarted;
 

@@ -14,7 +14,7 @@
  * @property {number} atOnce
  * @property {number} [requestLength] characters of the prompt
  * @property {number} [turns] of an agent, about, which are all in the request
- * @property {readonly string[]} [variants] only these. Default: all
+ * @property {readonly string[]} [variants] only these. Default: all but the special ones
  * @property {boolean} [quick] part of the short form
  * @property {"too" | "only"} [peers] measured with the peers: besides, or with them only
  */

@@ -77,9 +77,6 @@ function setUpClone() {
 
 const nothing = { finish: () => Promise.resolve(), countRecorded: () => undefined };
 
-/** Those that have a scenario of their own. */
-export const SPECIAL_VARIANTS = ["httpSink", "httpSink with a fetch of the app's"];
-
 /** @type {Record<string, (port: number) => Variant | Promise<Variant>>} */
 export const VARIANTS = {
   none: () => nothing,
@@ -87,6 +84,10 @@ export const VARIANTS = {
   "tap.fetch": (port) => setUpTap(port, "fetch"),
   "install()": (port) => setUpTap(port, "install"),
   "clone()": setUpClone,
+};
+
+/** Only for scenarios that name them. */
+export const SPECIAL_VARIANTS = {
   httpSink: (port) => setUpHttpSink(port, {}),
   "httpSink with a fetch of the app's": (port) => setUpHttpSink(port, { fetch: globalThis.fetch }),
 };
